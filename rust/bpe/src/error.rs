@@ -1,0 +1,106 @@
+//! One opaque error for the crate: what kind of thing went wrong, a sentence that says what, where and what to do,
+//! and the place as numbers for callers that want to act on it.
+
+use std::fmt;
+
+/// What kind of thing went wrong. Callers match on this; the message is for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A vocabulary or tokenizer file is malformed or contradicts itself.
+    Vocabulary,
+    /// A feature of a tokenizer file that this crate does not implement, named in the message.
+    Unsupported,
+    /// A pretokenizer pattern does not compile, or cannot be run on a text.
+    Pattern,
+    /// The text to encode cannot be encoded (a byte without a token, a forbidden special token).
+    Text,
+    /// An id to decode has no token.
+    TokenId,
+    /// Training cannot start or go on with these options.
+    Training,
+    /// The caller asked to stop.
+    Interrupted,
+}
+
+/// The error type of this crate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    token_id: Option<u32>,
+    offset: Option<u64>,
+    line: Option<u64>,
+    document: Option<u64>,
+}
+
+impl Error {
+    /// An error of this kind with a message that says what, where and what to do.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), token_id: None, offset: None, line: None, document: None }
+    }
+
+    /// Names the token id concerned.
+    #[must_use]
+    pub fn at_token(mut self, token_id: u32) -> Self {
+        self.token_id = Some(token_id);
+        self
+    }
+
+    /// Names the byte offset (in the text or the file) concerned.
+    #[must_use]
+    pub fn at_offset(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
+    /// Names the line of the file concerned, counted from 1.
+    #[must_use]
+    pub fn at_line(mut self, line: u64) -> Self {
+        self.line = Some(line);
+        self
+    }
+
+    /// Names the document of the batch concerned, counted from 0.
+    #[must_use]
+    pub fn in_document(mut self, document: u64) -> Self {
+        self.document = Some(document);
+        self
+    }
+
+    /// What kind of thing went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The token id concerned, if one is.
+    pub fn token_id(&self) -> Option<u32> {
+        self.token_id
+    }
+
+    /// The byte offset concerned, if one is.
+    pub fn offset(&self) -> Option<u64> {
+        self.offset
+    }
+
+    /// The line concerned, counted from 1, if one is.
+    pub fn line(&self) -> Option<u64> {
+        self.line
+    }
+
+    /// The document of the batch concerned, counted from 0, if one is.
+    pub fn document(&self) -> Option<u64> {
+        self.document
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(document) = self.document {
+            write!(formatter, "document {document}: ")?;
+        }
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}

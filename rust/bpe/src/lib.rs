@@ -1,0 +1,4 @@
+//! Placeholder.
+mod error;
+pub mod parallel;
+pub use error::{Error, ErrorKind};
