@@ -1,1 +1,45 @@
-//! Placeholder.
+//! Packs documents of tokens into training sequences of a fixed length, near the optimum and with nothing lost.
+//!
+//! A *document* is a run of token ids; a *piece* is a run of tokens of one document; a *sequence* holds at most
+//! `capacity` tokens in pieces. [`pack`] looks at the lengths of documents only and gives a [`PackPlan`]: flat arrays that
+//! say which piece stands where. [`PackPlan::verify`] proves that every token is there exactly once, and [`Layout`] fills
+//! the arrays that models and attention kernels take: ids, positions, segments, labels, cumulative lengths.
+//!
+//! ```
+//! use portmanteau_pack::{pack, Documents, FillIds, PackOptions};
+//!
+//! let lengths = [3, 5, 2, 4];
+//! let plan = pack(&lengths, &PackOptions::new(8))?;
+//! plan.verify(&lengths)?;
+//! assert_eq!((plan.n_sequences(), plan.lower_bound()), (2, 2));
+//! // The longest document, 1, shares a sequence with 0, which fills it exactly; 2 and 3 share the other.
+//! assert_eq!(plan.pieces.document, [0, 1, 2, 3]);
+//! assert_eq!(plan.sequence_offsets, [0, 2, 4]);
+//!
+//! let ids: Vec<u32> = (100..114).collect();
+//! let documents = Documents::new(&ids, &[0, 3, 8, 10, 14])?;
+//! let mut input_ids = vec![0i64; 16];
+//! plan.layout()?.input_ids(&documents, FillIds::default(), &mut input_ids)?;
+//! assert_eq!(input_ids[8..], [108, 109, 110, 111, 112, 113, 0, 0]);
+//! # Ok::<(), portmanteau_pack::Error>(())
+//! ```
+
+mod best_fit;
+mod concat;
+mod cut;
+mod error;
+mod first_fit;
+mod layout;
+mod options;
+mod order;
+mod pack;
+mod place;
+mod plan;
+mod verify;
+
+pub use error::{Error, Result};
+pub use layout::{Documents, FillIds, Layout, IGNORED_LABEL};
+pub use options::{Framing, LongDocuments, PackOptions, Strategy, MAX_LENGTH};
+pub use pack::pack;
+pub use plan::{PackPlan, PieceSlices, Pieces};
+pub use verify::{planned_lengths, verify_conservation};

@@ -1,1 +1,6 @@
-//! Placeholder.
+//! Naive oracles, generators and golden cases that hold the fast code to the definitions.
+
+pub mod cases;
+pub mod naive_encode;
+pub mod naive_pack;
+pub mod naive_train;
