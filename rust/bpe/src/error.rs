@@ -54,6 +54,20 @@ impl Error {
         self
     }
 
+    /// Moves the offset, counted from the start of a part, by where that part starts.
+    #[must_use]
+    pub(crate) fn shifted_by(mut self, start: usize) -> Self {
+        self.offset = self.offset.map(|offset| offset + start as u64);
+        self
+    }
+
+    /// Withdraws the offset, where it would mislead.
+    #[must_use]
+    pub(crate) fn without_offset(mut self) -> Self {
+        self.offset = None;
+        self
+    }
+
     /// Names the line of the file concerned, counted from 1.
     #[must_use]
     pub fn at_line(mut self, line: u64) -> Self {
@@ -96,8 +110,11 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(document) = self.document {
-            write!(formatter, "document {document}: ")?;
+        let place = [("document", self.document), ("line", self.line), ("byte", self.offset)];
+        let place: Vec<String> =
+            place.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value}"))).collect();
+        if !place.is_empty() {
+            write!(formatter, "{}: ", place.join(", "))?;
         }
         formatter.write_str(&self.message)
     }

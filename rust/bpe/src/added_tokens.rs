@@ -1,0 +1,162 @@
+//! Added tokens: strings that are found in the text before anything else and become one id each.
+//!
+//! The rules are Hugging Face's (`AddedVocabulary`). Tokens with `normalized: false` are looked for in the text as it
+//! is, the others in the normalized text between those. The leftmost match wins, of several that start there the
+//! longest. A `single_word` token counts only between non-word characters; `lstrip` and `rstrip` let a token swallow
+//! the white space around it. A *special* token (control token) counts only if the caller asks for it; other added
+//! tokens always do.
+
+use crate::normalizer::{normalize, NormalizationForm};
+use crate::{Error, ErrorKind};
+use aho_corasick::{AhoCorasick, MatchKind};
+use regex_syntax::is_word_character;
+use std::ops::Range;
+
+/// A string with an id of its own, and the flags of `tokenizer.json`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedToken {
+    /// Its id.
+    pub token_id: u32,
+    /// The string.
+    pub content: String,
+    /// Whether it is a control token, which text does not contain unless the caller says so.
+    pub special: bool,
+    /// Whether it must stand between non-word characters.
+    pub single_word: bool,
+    /// Whether it takes the white space before it.
+    pub lstrip: bool,
+    /// Whether it takes the white space after it.
+    pub rstrip: bool,
+    /// Whether it is looked for in the normalized text.
+    pub normalized: bool,
+}
+
+impl AddedToken {
+    /// A control token without further flags.
+    pub fn special(token_id: u32, content: impl Into<String>) -> Self {
+        Self {
+            token_id,
+            content: content.into(),
+            special: true,
+            single_word: false,
+            lstrip: false,
+            rstrip: false,
+            normalized: false,
+        }
+    }
+}
+
+/// What happens to special tokens in a text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SpecialTokens {
+    /// They are text like any other: what a user writes must not control the model.
+    #[default]
+    Text,
+    /// They become their ids.
+    Parse,
+    /// Those with these ids become their ids; the others are text.
+    ParseOnly(Vec<u32>),
+    /// They are an error.
+    Refuse,
+}
+
+impl SpecialTokens {
+    fn parses(&self, token_id: u32) -> bool {
+        match self {
+            Self::Text | Self::Refuse => false,
+            Self::Parse => true,
+            Self::ParseOnly(ids) => ids.contains(&token_id),
+        }
+    }
+}
+
+/// A part of a text: an added token, or what lies between two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// An added token.
+    Token(u32),
+    /// Text, by its byte range.
+    Text(Range<usize>),
+}
+
+/// The added tokens of one kind (raw or normalized) with the automaton that finds them.
+#[derive(Debug)]
+pub(crate) struct AddedTokenFinder {
+    /// `None` when there is nothing to find.
+    automaton: Option<AhoCorasick>,
+    tokens: Vec<AddedToken>,
+}
+
+impl AddedTokenFinder {
+    /// A finder for the tokens with this `normalized` flag, whose content `forms` normalize if it is set.
+    pub(crate) fn new(
+        added: &[AddedToken],
+        normalized: bool,
+        forms: &[NormalizationForm],
+    ) -> Result<Self, Error> {
+        let tokens: Vec<AddedToken> = added
+            .iter()
+            .filter(|token| token.normalized == normalized && !token.content.is_empty())
+            .cloned()
+            .collect();
+        if tokens.is_empty() {
+            return Ok(Self { automaton: None, tokens });
+        }
+        let forms = if normalized { forms } else { &[] };
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(tokens.iter().map(|token| normalize(forms, &token.content).into_owned()))
+            .map_err(|error| {
+                Error::new(ErrorKind::Vocabulary, format!("the added tokens are too large: {error}"))
+            })?;
+        Ok(Self { automaton: Some(automaton), tokens })
+    }
+
+    /// Calls `visit` with the parts of `text`, in order.
+    ///
+    /// # Errors
+    /// What `visit` returns, and [`ErrorKind::Text`] for a special token if `special` refuses them.
+    pub(crate) fn for_each_part(
+        &self,
+        text: &str,
+        special: &SpecialTokens,
+        visit: &mut dyn FnMut(Part) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut done = 0;
+        for found in self.automaton.iter().flat_map(|automaton| automaton.find_iter(text)) {
+            let token = &self.tokens[found.pattern().as_usize()];
+            if token.special && !special.parses(token.token_id) {
+                if *special == SpecialTokens::Refuse {
+                    return Err(refused(token, found.start()));
+                }
+                continue;
+            }
+            let (before, after) = (&text[..found.start()], &text[found.end()..]);
+            if token.single_word
+                && (before.ends_with(is_word_character) || after.starts_with(is_word_character))
+            {
+                continue;
+            }
+            let start = if token.lstrip { before.trim_end().len().max(done) } else { found.start() };
+            let stripped = if token.rstrip { after.len() - after.trim_start().len() } else { 0 };
+            if done < start {
+                visit(Part::Text(done..start))?;
+            }
+            visit(Part::Token(token.token_id))?;
+            done = found.end() + stripped;
+        }
+        if done < text.len() {
+            visit(Part::Text(done..text.len()))?;
+        }
+        Ok(())
+    }
+}
+
+fn refused(token: &AddedToken, offset: usize) -> Error {
+    let message = format!(
+        "the text contains the special token {:?}; encode with special=\"text\" to take it as text, \
+         or special=\"parse\" to take it as the token",
+        token.content
+    );
+    Error::new(ErrorKind::Text, message).at_token(token.token_id).at_offset(offset as u64)
+}

@@ -1,0 +1,6 @@
+//! Reading and writing the files in which others keep tokenizers.
+
+pub mod huggingface;
+mod huggingface_rules;
+pub mod merges_txt;
+pub mod tiktoken;

@@ -1,0 +1,100 @@
+//! tiktoken's rank files: a line for each token, its bytes in base64, a space, and its rank, which is its id.
+//!
+//! The file says nothing of the pattern and the special tokens, so the caller must.
+
+use crate::definition::CarriedParts;
+use crate::{AddedToken, Definition, Error, ErrorKind, Merges, Pretokenizer, Vocabulary};
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine;
+use std::fmt::Write;
+
+/// Reads the content of a rank file, for use with this pretokenizer and these special tokens.
+///
+/// # Errors
+/// [`ErrorKind::Vocabulary`] for a malformed line (named), tokens or ids that repeat, and a file in which one of the 256
+/// bytes has no token: such a rank file is cut short, or is none.
+pub fn read(
+    content: &[u8],
+    pretokenizer: Pretokenizer,
+    special_tokens: Vec<(String, u32)>,
+) -> Result<Definition, Error> {
+    let mut tokens = Vec::new();
+    for (number, line) in content.split(|&byte| byte == b'\n').enumerate() {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            continue;
+        }
+        let token = read_line(line).ok_or_else(|| {
+            let message = format!(
+                "{} is not a token in base64, a space and a rank; is this a complete .tiktoken file?",
+                crate::vocabulary::show(line)
+            );
+            Error::new(ErrorKind::Vocabulary, message).at_line(number as u64 + 1)
+        })?;
+        tokens.push(token);
+    }
+    from_ranks(tokens, pretokenizer, special_tokens)
+}
+
+fn read_line(line: &[u8]) -> Option<(u32, Vec<u8>)> {
+    let space = line.iter().position(|&byte| byte == b' ')?;
+    let bytes = STANDARD.decode(&line[..space]).ok()?;
+    let rank = std::str::from_utf8(&line[space + 1..]).ok()?.parse().ok()?;
+    Some((rank, bytes))
+}
+
+/// A definition from (rank, bytes), as a live `tiktoken.Encoding` holds them.
+///
+/// # Errors
+/// As [`read`].
+pub fn from_ranks(
+    tokens: Vec<(u32, Vec<u8>)>,
+    pretokenizer: Pretokenizer,
+    special_tokens: Vec<(String, u32)>,
+) -> Result<Definition, Error> {
+    let vocabulary = Vocabulary::new(tokens)?;
+    let missing = vocabulary.missing_bytes();
+    if let Some(first) = missing.first() {
+        let message = format!(
+            "{} of the 256 bytes have no token, 0x{first:02x} first; a rank file needs them all: is it complete?",
+            missing.len()
+        );
+        return Err(Error::new(ErrorKind::Vocabulary, message));
+    }
+    Ok(Definition {
+        vocabulary,
+        merges: Merges::ByTokenId,
+        whole_words_first: true,
+        unknown: None,
+        normalization: Vec::new(),
+        pretokenizer,
+        added_tokens: special_tokens
+            .into_iter()
+            .map(|(content, id)| AddedToken::special(id, content))
+            .collect(),
+        unreachable_tokens: Vec::new(),
+        carried: CarriedParts::default(),
+    })
+}
+
+/// Writes a definition as a rank file.
+///
+/// # Errors
+/// [`ErrorKind::Unsupported`] for a tokenizer with an explicit merge list: tiktoken merges any two tokens whose
+/// concatenation is a token, so it would give other ids.
+pub fn write(definition: &Definition) -> Result<Vec<u8>, Error> {
+    if definition.merges != Merges::ByTokenId
+        || !definition.whole_words_first
+        || !definition.normalization.is_empty()
+    {
+        let message = "this tokenizer has an explicit merge list or a normalizer, and a .tiktoken file holds neither: \
+                       tiktoken merges any two tokens whose concatenation is a token; save it as tokenizer.json";
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    let mut text = String::new();
+    for (token_id, bytes) in definition.vocabulary.iter() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{} {token_id}", STANDARD.encode(bytes));
+    }
+    Ok(text.into_bytes())
+}

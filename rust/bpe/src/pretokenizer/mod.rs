@@ -1,0 +1,185 @@
+//! Text → pretokens: the pieces that no token may cross.
+//!
+//! A pretokenizer is a list of steps, each of which cuts every piece that the one before it left; a step sees one piece
+//! at a time, so its look-ahead ends where the piece ends. The pieces cover the text exactly, in order, without gaps
+//! (unless a file asks for [`Behavior::Removed`]).
+//!
+//! Every pattern runs through `fancy-regex`, which follows the expression exactly.
+
+mod patterns;
+mod split;
+
+pub use patterns::{NamedPattern, NAMED_PATTERNS};
+pub use split::{Behavior, Dialect, Pattern, Split};
+
+use crate::{Error, ErrorKind};
+use std::borrow::Cow;
+
+/// One way to cut a piece of text, named as in `tokenizer.json`.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// At the matches of an expression.
+    Split(Split),
+    /// At numeric characters (Unicode N): each alone, or runs of them.
+    Digits {
+        /// Whether each digit is a piece of its own.
+        individual: bool,
+    },
+    /// Into bytes for the byte-level alphabet, which cuts nothing by itself.
+    ByteLevel {
+        /// Whether a piece that does not start with a space gets one.
+        add_prefix_space: bool,
+        /// Concerns offsets only; kept for the file.
+        trim_offsets: bool,
+        /// The GPT-2 expression, where the file asks for it.
+        split: Option<Split>,
+    },
+}
+
+/// A function that receives the pretokens, in order.
+pub type Visit<'v> = dyn FnMut(&str) -> Result<(), Error> + 'v;
+
+/// Cuts text into pretokens.
+#[derive(Debug, Clone)]
+pub struct Pretokenizer {
+    steps: Vec<Step>,
+}
+
+impl Pretokenizer {
+    /// A pretokenizer of these steps.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] unless the last step, and no other, is [`Step::ByteLevel`].
+    pub fn new(steps: Vec<Step>) -> Result<Self, Error> {
+        let is_byte_level = |step: &Step| matches!(step, Step::ByteLevel { .. });
+        let message = match steps.iter().position(is_byte_level) {
+            Some(position) if position + 1 == steps.len() => return Ok(Self { steps }),
+            Some(_) => "a pre-tokenizer after ByteLevel is not supported; ByteLevel must come last",
+            None => {
+                "a pre-tokenizer without ByteLevel is not supported: this is not a byte-level BPE tokenizer"
+            }
+        };
+        Err(Error::new(ErrorKind::Unsupported, message))
+    }
+
+    /// The pretokenizer of this name, one of [`NAMED_PATTERNS`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Pattern`] for a name that is not known; the message lists those that are.
+    pub fn named(name: &str) -> Result<Self, Error> {
+        let Some(pattern) = patterns::find(name) else {
+            let known: Vec<&str> = NAMED_PATTERNS.iter().map(|pattern| pattern.name).collect();
+            let message = format!("there is no pretokenizer named {name:?}; there are {}", known.join(", "));
+            return Err(Error::new(ErrorKind::Pattern, message));
+        };
+        let digits = pattern.isolate_digits.then_some(Step::Digits { individual: false });
+        let split = Step::Split(Split::isolated(pattern.regex, Dialect::HuggingFace)?);
+        Self::new(digits.into_iter().chain([split, Self::plain_byte_level()]).collect())
+    }
+
+    /// A pretokenizer whose pretokens are the matches of an expression, and what lies between them, as Hugging Face's
+    /// `Split` reads it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Pattern`] if the expression does not compile.
+    pub fn from_regex(regex: &str) -> Result<Self, Error> {
+        Self::new(vec![Step::Split(Split::isolated(regex, Dialect::HuggingFace)?), Self::plain_byte_level()])
+    }
+
+    /// The pretokenizer of a tiktoken `pat_str`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Pattern`] if the expression does not compile.
+    pub fn from_tiktoken_pattern(pattern: &str) -> Result<Self, Error> {
+        if let Some(named) = NAMED_PATTERNS.iter().find(|named| named.original == Some(pattern)) {
+            return Self::named(named.name);
+        }
+        Self::new(vec![Step::Split(Split::isolated(pattern, Dialect::Tiktoken)?), Self::plain_byte_level()])
+    }
+
+    fn plain_byte_level() -> Step {
+        Step::ByteLevel { add_prefix_space: false, trim_offsets: false, split: None }
+    }
+
+    /// The steps, in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The name of this pretokenizer, if it is one of [`NAMED_PATTERNS`].
+    pub fn name(&self) -> Option<&'static str> {
+        let (digits, rest) = match self.steps.as_slice() {
+            [Step::Digits { individual: false }, rest @ ..] => (true, rest),
+            steps => (false, steps),
+        };
+        let split = match rest {
+            [Step::Split(split), Step::ByteLevel { add_prefix_space: false, split: None, .. }]
+            | [Step::ByteLevel { add_prefix_space: false, split: Some(split), .. }] => split,
+            _ => return None,
+        };
+        let matches = |pattern: &&NamedPattern| {
+            pattern.isolate_digits == digits && split.is_isolated(pattern.regex, Dialect::HuggingFace)
+        };
+        NAMED_PATTERNS.iter().find(matches).map(|pattern| pattern.name)
+    }
+
+    /// The expression that cuts the text, where it is one isolated split and nothing else.
+    pub fn regex(&self) -> Option<&str> {
+        match self.steps.as_slice() {
+            [Step::Split(split), Step::ByteLevel { add_prefix_space: false, split: None, .. }]
+            | [Step::ByteLevel { add_prefix_space: false, split: Some(split), .. }] => split.isolated_regex(),
+            _ => None,
+        }
+    }
+
+    /// Calls `visit` with every pretoken of `text`, in order. O(n) calls; the cost is the expression's.
+    ///
+    /// # Errors
+    /// What `visit` returns, and [`ErrorKind::Pattern`] if the expression gives up.
+    pub fn split(&self, text: &str, visit: &mut Visit<'_>) -> Result<(), Error> {
+        run(&self.steps, text, visit)
+    }
+}
+
+fn run(steps: &[Step], piece: &str, visit: &mut Visit<'_>) -> Result<(), Error> {
+    if piece.is_empty() {
+        return Ok(());
+    }
+    let Some((step, rest)) = steps.split_first() else {
+        return visit(piece);
+    };
+    match step {
+        Step::Split(split) => split.run(piece, &mut |part| run(rest, part, visit)),
+        Step::Digits { individual } => digits(piece, *individual, &mut |part| run(rest, part, visit)),
+        Step::ByteLevel { add_prefix_space, split, .. } => {
+            let piece = if *add_prefix_space && !piece.starts_with(' ') {
+                Cow::Owned(format!(" {piece}"))
+            } else {
+                Cow::Borrowed(piece)
+            };
+            match split {
+                Some(split) => split.run(&piece, &mut |part| run(rest, part, visit)),
+                None => run(rest, &piece, visit),
+            }
+        }
+    }
+}
+
+/// Cuts between numeric characters and others; with `individual`, also between two numeric characters.
+fn digits(piece: &str, individual: bool, visit: &mut Visit<'_>) -> Result<(), Error> {
+    let mut start = 0;
+    let mut previous = None;
+    for (offset, character) in piece.char_indices() {
+        let numeric = character.is_numeric();
+        if previous.is_some_and(|previous| previous != numeric || (individual && numeric)) {
+            visit(&piece[start..offset])?;
+            start = offset;
+        }
+        previous = Some(numeric);
+    }
+    visit(&piece[start..])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

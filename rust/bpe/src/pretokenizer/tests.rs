@@ -1,0 +1,96 @@
+use super::split::Pattern;
+use super::*;
+
+fn pieces(pretokenizer: &Pretokenizer, text: &str) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let mut visit = |piece: &str| {
+        pieces.push(piece.to_owned());
+        Ok(())
+    };
+    pretokenizer.split(text, &mut visit).unwrap();
+    pieces
+}
+
+#[test]
+fn every_named_pattern_covers_the_text() {
+    let text = "It's  Über-naïve:\t12345 tests.\r\n\n  日本語 don't\u{85}\u{17f}'\u{17f} 🙂🙂 \r x   ";
+    for pattern in NAMED_PATTERNS {
+        let pretokenizer = Pretokenizer::named(pattern.name).unwrap();
+        assert_eq!(pieces(&pretokenizer, text).concat(), text, "{}", pattern.name);
+        assert_eq!(pretokenizer.name(), Some(pattern.name));
+        assert!(pieces(&pretokenizer, "").is_empty());
+    }
+}
+
+#[test]
+fn the_two_dialects_end_white_space_differently() {
+    let tiktoken = Pretokenizer::named("cl100k_tiktoken").unwrap();
+    let hugging_face = Pretokenizer::named("cl100k").unwrap();
+    assert_eq!(pieces(&tiktoken, "a\n  "), ["a", "\n  "]);
+    assert_eq!(pieces(&hugging_face, "a\n  "), ["a", "\n", "  "]);
+}
+
+#[test]
+fn the_paper_groups_digits_in_threes_from_the_right() {
+    let paper = Pretokenizer::named("superbpe_paper_stage2").unwrap();
+    assert_eq!(pieces(&paper, "of 1234567 by the way"), ["of ", "1", "234", "567", " by the way"]);
+}
+
+#[test]
+fn originals_are_recognized() {
+    for pattern in NAMED_PATTERNS {
+        let original = pattern.original.unwrap_or(pattern.regex);
+        if !pattern.isolate_digits {
+            let pretokenizer = Pretokenizer::from_tiktoken_pattern(original).unwrap();
+            assert_eq!(
+                pieces(&pretokenizer, "ab 12\n  "),
+                pieces(&Pretokenizer::named(pattern.name).unwrap(), "ab 12\n  ")
+            );
+        }
+    }
+}
+
+#[test]
+fn the_five_behaviors_treat_matches_as_named() {
+    let split = |behavior, invert, text: &str| {
+        let split = Split::new(Pattern::Literal("-".to_owned()), behavior, invert).unwrap();
+        let byte_level = Step::ByteLevel { add_prefix_space: false, trim_offsets: false, split: None };
+        pieces(&Pretokenizer::new(vec![Step::Split(split), byte_level]).unwrap(), text)
+    };
+    let text = "the-final--countdown";
+    assert_eq!(split(Behavior::Isolated, false, text), ["the", "-", "final", "-", "-", "countdown"]);
+    assert_eq!(split(Behavior::Removed, false, text), ["the", "final", "countdown"]);
+    assert_eq!(split(Behavior::Removed, true, text), ["-", "-", "-"]);
+    assert_eq!(split(Behavior::MergedWithPrevious, false, text), ["the-", "final-", "-", "countdown"]);
+    assert_eq!(split(Behavior::MergedWithNext, false, text), ["the", "-final", "-", "-countdown"]);
+    assert_eq!(split(Behavior::Contiguous, false, text), ["the", "-", "final", "--", "countdown"]);
+}
+
+#[test]
+fn digits_and_prefix_space() {
+    let byte_level = |split| Step::ByteLevel { add_prefix_space: true, trim_offsets: true, split };
+    let individual = Pretokenizer::new(vec![Step::Digits { individual: true }, byte_level(None)]).unwrap();
+    assert_eq!(pieces(&individual, "a12½"), [" a", " 1", " 2", " ½"]);
+    let gpt2 = Split::isolated(patterns::find("r50k").unwrap().regex, Dialect::HuggingFace).unwrap();
+    let prefixed = Pretokenizer::new(vec![byte_level(Some(gpt2))]).unwrap();
+    assert_eq!(pieces(&prefixed, "a b"), [" a", " b"]);
+    assert_eq!(pieces(&prefixed, " a"), [" a"]);
+}
+
+#[test]
+fn what_cannot_be_run_is_refused() {
+    assert!(Pretokenizer::named("gpt9").unwrap_err().to_string().contains("there are r50k"));
+    assert_eq!(Pretokenizer::from_regex("(").unwrap_err().kind(), ErrorKind::Pattern);
+    assert!(Pretokenizer::from_regex(r"\p{N}{1,3}+").unwrap_err().to_string().contains("possessive"));
+    assert!(Pretokenizer::from_regex(r"[{1}+]|\p{L}+").is_ok());
+    assert_eq!(Pretokenizer::new(Vec::new()).unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn long_runs_do_not_exhaust_the_engine() {
+    let text = format!("{}x", " ".repeat(300_000));
+    for name in ["cl100k", "cl100k_tiktoken", "o200k", "r50k", "superbpe_stage2"] {
+        let pretokenizer = Pretokenizer::named(name).unwrap();
+        assert_eq!(pieces(&pretokenizer, &text).concat(), text);
+    }
+}

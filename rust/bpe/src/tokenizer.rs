@@ -1,0 +1,201 @@
+//! A tokenizer ready to encode and decode: added tokens → normalization → pretokens → ids, and back.
+
+use crate::added_tokens::{AddedTokenFinder, Part};
+use crate::encode::{Encoder, Scratch};
+use crate::normalizer::normalize;
+use crate::parallel::{map_ranges, split_by_weight};
+use crate::{fingerprint, Definition, Error, ErrorKind, SpecialTokens};
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Encodes text to token ids and decodes them, exactly as the file that it was loaded from defines.
+///
+/// It is immutable and may be shared by threads; each brings a [`Scratch`] of its own.
+#[derive(Debug)]
+pub struct Tokenizer {
+    definition: Definition,
+    encoder: Encoder,
+    raw_added_tokens: AddedTokenFinder,
+    normalized_added_tokens: AddedTokenFinder,
+    /// Bytes of every token by id, ordinary or not: the table to decode with.
+    decoding: Vec<Option<Range<u32>>>,
+    decoding_bytes: Vec<u8>,
+}
+
+/// The ids of several documents, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EncodedBatch {
+    /// The ids of all documents.
+    pub ids: Vec<u32>,
+    /// `offsets[i]..offsets[i + 1]` is the range of document `i` in `ids`.
+    pub offsets: Vec<i64>,
+}
+
+impl Tokenizer {
+    /// Makes a definition ready to encode.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Vocabulary`] if the added tokens contradict each other or the vocabulary.
+    pub fn new(definition: Definition) -> Result<Self, Error> {
+        definition.check_added_tokens()?;
+        let encoder = Encoder::new(
+            definition.vocabulary.clone(),
+            &definition.merges,
+            definition.whole_words_first,
+            definition.unknown,
+        );
+        let finder = |normalized| {
+            AddedTokenFinder::new(&definition.added_tokens, normalized, &definition.normalization)
+        };
+        let (raw_added_tokens, normalized_added_tokens) = (finder(false)?, finder(true)?);
+        let (decoding, decoding_bytes) = decoding_table(&definition);
+        Ok(Self { definition, encoder, raw_added_tokens, normalized_added_tokens, decoding, decoding_bytes })
+    }
+
+    /// The data that this tokenizer was made from.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    /// One more than the largest id of any token: the rows of an embedding table.
+    pub fn vocab_size(&self) -> usize {
+        self.decoding.len()
+    }
+
+    /// The bytes of a token, or `None` where no token has this id.
+    pub fn token_bytes(&self, token_id: u32) -> Option<&[u8]> {
+        let range = self.decoding.get(token_id as usize)?.as_ref()?;
+        Some(&self.decoding_bytes[range.start as usize..range.end as usize])
+    }
+
+    /// SHA-256, in hexadecimal, over everything that decides which ids a text gets.
+    pub fn fingerprint(&self) -> String {
+        fingerprint::of(&self.definition)
+    }
+
+    /// Appends the ids of a text to `ids`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Text`] for a special token that `special` refuses or a byte without a token, with its offset;
+    /// [`ErrorKind::Pattern`] if the pretokenizer gives up.
+    pub fn encode(
+        &self,
+        text: &str,
+        special: &SpecialTokens,
+        scratch: &mut Scratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), Error> {
+        self.raw_added_tokens.for_each_part(text, special, &mut |part| {
+            let range = match part {
+                Part::Token(token_id) => return push(ids, token_id),
+                Part::Text(range) => range,
+            };
+            let normalized = normalize(&self.definition.normalization, &text[range.clone()]);
+            let unchanged = matches!(normalized, Cow::Borrowed(_));
+            self.normalized_added_tokens
+                .for_each_part(&normalized, special, &mut |part| match part {
+                    Part::Token(token_id) => push(ids, token_id),
+                    Part::Text(inner) => self
+                        .encode_plain(&normalized[inner.clone()], scratch, ids)
+                        .map_err(|error| error.shifted_by(inner.start)),
+                })
+                // Offsets in a text that normalization changed would name bytes that the caller never saw.
+                .map_err(
+                    |error| if unchanged { error.shifted_by(range.start) } else { error.without_offset() },
+                )
+        })
+    }
+
+    /// Encodes text in which no added token is left.
+    fn encode_plain(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) -> Result<(), Error> {
+        self.definition.pretokenizer.split(text, &mut |pretoken| {
+            self.encoder.encode(pretoken.as_bytes(), scratch, ids).map_err(|error| {
+                match offset_in(text, pretoken) {
+                    Some(offset) => error.shifted_by(offset),
+                    None => error.without_offset(),
+                }
+            })
+        })
+    }
+
+    /// Encodes documents on `threads` threads; the result does not depend on their number.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`], for the first document concerned, which the error names.
+    pub fn encode_batch<T: AsRef<str> + Sync>(
+        &self,
+        documents: &[T],
+        special: &SpecialTokens,
+        threads: usize,
+    ) -> Result<EncodedBatch, Error> {
+        let encode_range = |range: Range<usize>| -> Result<EncodedBatch, Error> {
+            let (mut scratch, mut part) = (Scratch::default(), EncodedBatch::default());
+            for document in range {
+                self.encode(documents[document].as_ref(), special, &mut scratch, &mut part.ids)
+                    .map_err(|error| error.in_document(document as u64))?;
+                part.offsets.push(part.ids.len() as i64);
+            }
+            Ok(part)
+        };
+        let ranges = split_by_weight(documents.iter().map(|document| document.as_ref().len() + 1), threads);
+        let parts = map_ranges(ranges, encode_range).into_iter().collect::<Result<Vec<_>, _>>()?;
+        let mut batch = EncodedBatch { ids: Vec::new(), offsets: vec![0] };
+        for part in parts {
+            let base = batch.ids.len() as i64;
+            batch.offsets.extend(part.offsets.iter().map(|offset| base + offset));
+            if batch.ids.is_empty() {
+                batch.ids = part.ids;
+            } else {
+                batch.ids.extend_from_slice(&part.ids);
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Appends the bytes of the tokens to `bytes`. O(bytes).
+    ///
+    /// # Errors
+    /// [`ErrorKind::TokenId`] for an id without a token, naming the id and its place.
+    pub fn decode(&self, ids: &[u32], bytes: &mut Vec<u8>) -> Result<(), Error> {
+        for (place, &token_id) in ids.iter().enumerate() {
+            let token = self.token_bytes(token_id).ok_or_else(|| {
+                let message = format!(
+                    "id {token_id} at place {place} has no token in this vocabulary, whose ids are below {}; were \
+                     the ids made by another tokenizer?",
+                    self.vocab_size()
+                );
+                Error::new(ErrorKind::TokenId, message).at_token(token_id).at_offset(place as u64)
+            })?;
+            bytes.extend_from_slice(token);
+        }
+        Ok(())
+    }
+}
+
+#[allow(clippy::unnecessary_wraps)] // the shape that the visitors have
+fn push(ids: &mut Vec<u32>, token_id: u32) -> Result<(), Error> {
+    ids.push(token_id);
+    Ok(())
+}
+
+/// Where `part` lies in `text`, unless a step of the pretokenizer made it anew (a prefix space).
+fn offset_in(text: &str, part: &str) -> Option<usize> {
+    let offset = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+    (offset + part.len() <= text.len()).then_some(offset)
+}
+
+fn decoding_table(definition: &Definition) -> (Vec<Option<Range<u32>>>, Vec<u8>) {
+    let mut table = vec![None; definition.vocab_size()];
+    let mut buffer: Vec<u8> = Vec::new();
+    let added = definition.added_tokens.iter().map(|token| (token.token_id, token.content.as_bytes()));
+    let unreachable = definition.unreachable_tokens.iter().map(|(id, spelling)| (*id, spelling.as_bytes()));
+    for (token_id, bytes) in definition.vocabulary.iter().chain(added).chain(unreachable) {
+        let entry: &mut Option<Range<u32>> = &mut table[token_id as usize];
+        if entry.is_none() {
+            let start = buffer.len() as u32;
+            buffer.extend_from_slice(bytes);
+            *entry = Some(start..buffer.len() as u32);
+        }
+    }
+    (table, buffer)
+}

@@ -1,0 +1,163 @@
+//! Token bytes by id: one flat byte buffer and the starts of the tokens in it. Ids may have holes.
+
+use crate::{Error, ErrorKind};
+use rustc_hash::FxHashMap;
+
+/// The largest token id that a file may use: bounds what a hostile file can make us allocate.
+pub const MAX_TOKEN_ID: u32 = (1 << 24) - 1;
+
+/// The ordinary tokens of a tokenizer, those that merges and whole words can produce.
+///
+/// Every id has one byte string and every byte string one id. Some of the 256 single bytes may be missing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Vocabulary {
+    bytes: Vec<u8>,
+    /// `starts[id]..starts[id + 1]` are the bytes of `id`; a hole is an empty range.
+    starts: Vec<u32>,
+    ids: FxHashMap<Box<[u8]>, u32>,
+    byte_ids: Vec<Option<u32>>,
+}
+
+impl Vocabulary {
+    /// Builds a vocabulary from (id, bytes) in any order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Vocabulary`] for an id or a byte string that occurs twice, an empty byte string, and an id above
+    /// [`MAX_TOKEN_ID`].
+    pub fn new(mut tokens: Vec<(u32, Vec<u8>)>) -> Result<Self, Error> {
+        tokens.sort_by_key(|(id, _)| *id);
+        let size = tokens.last().map_or(0, |(id, _)| *id as usize + 1);
+        if let Some((id, bytes)) = tokens.last().filter(|(id, _)| *id > MAX_TOKEN_ID) {
+            let message = format!(
+                "token {} has id {id}, above the largest that is accepted, {MAX_TOKEN_ID}; renumber the vocabulary",
+                show(bytes)
+            );
+            return Err(Error::new(ErrorKind::Vocabulary, message).at_token(*id));
+        }
+        let mut vocabulary = Self {
+            bytes: Vec::with_capacity(tokens.iter().map(|(_, bytes)| bytes.len()).sum()),
+            starts: Vec::with_capacity(size + 1),
+            ids: FxHashMap::with_capacity_and_hasher(tokens.len(), rustc_hash::FxBuildHasher),
+            byte_ids: vec![None; 256],
+        };
+        for (id, bytes) in tokens {
+            vocabulary.push(id, &bytes)?;
+        }
+        vocabulary.starts.push(vocabulary.bytes.len() as u32);
+        Ok(vocabulary)
+    }
+
+    fn push(&mut self, id: u32, bytes: &[u8]) -> Result<(), Error> {
+        let malformed = |message| Err(Error::new(ErrorKind::Vocabulary, message).at_token(id));
+        if (id as usize) < self.starts.len() {
+            return malformed(format!(
+                "id {id} is given to two tokens, {} and {}; every id must name one token",
+                show(&self.bytes[self.starts[id as usize] as usize..]),
+                show(bytes)
+            ));
+        }
+        if bytes.is_empty() {
+            return malformed(format!("token {id} is empty; remove it from the vocabulary"));
+        }
+        self.starts.resize(id as usize + 1, self.bytes.len() as u32);
+        self.bytes.extend_from_slice(bytes);
+        if u32::try_from(self.bytes.len()).is_err() {
+            return malformed(
+                "the tokens are longer than 4 GiB together; this is not a vocabulary".to_owned(),
+            );
+        }
+        if let &[byte] = bytes {
+            self.byte_ids[usize::from(byte)] = Some(id);
+        }
+        if let Some(other) = self.ids.insert(bytes.into(), id) {
+            return malformed(format!(
+                "tokens {other} and {id} are both {}; every token must have one id",
+                show(bytes)
+            ));
+        }
+        Ok(())
+    }
+
+    /// One more than the largest id; 0 for an empty vocabulary.
+    pub fn size(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    /// The number of tokens, holes not counted.
+    pub fn n_tokens(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The bytes of a token, or `None` where no token has this id.
+    pub fn token_bytes(&self, token_id: u32) -> Option<&[u8]> {
+        let start = *self.starts.get(token_id as usize)?;
+        let end = *self.starts.get(token_id as usize + 1)?;
+        (start < end).then(|| &self.bytes[start as usize..end as usize])
+    }
+
+    /// The id of the token with exactly these bytes.
+    pub fn token_id(&self, bytes: &[u8]) -> Option<u32> {
+        self.ids.get(bytes).copied()
+    }
+
+    /// The id of the token that is this one byte.
+    pub fn byte_id(&self, byte: u8) -> Option<u32> {
+        self.byte_ids.get(usize::from(byte)).copied().flatten()
+    }
+
+    /// The byte values that have no token of their own, in ascending order.
+    pub fn missing_bytes(&self) -> Vec<u8> {
+        (0..=255).filter(|&byte| self.byte_id(byte).is_none()).collect()
+    }
+
+    /// All tokens in order of id.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        (0..self.size() as u32).filter_map(|id| self.token_bytes(id).map(|bytes| (id, bytes)))
+    }
+}
+
+/// Bytes as a person reads them in a message: quoted text, escapes for what is not printable, cut when long.
+pub(crate) fn show(bytes: &[u8]) -> String {
+    const LONGEST: usize = 40;
+    let cut = &bytes[..bytes.len().min(LONGEST)];
+    let ellipsis = if bytes.len() > LONGEST { "…" } else { "" };
+    format!("{:?}{ellipsis}", String::from_utf8_lossy(cut))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_may_have_holes_and_come_in_any_order() {
+        let vocabulary =
+            Vocabulary::new(vec![(4, b"ab".to_vec()), (0, b"a".to_vec()), (2, b"b".to_vec())]).unwrap();
+        assert_eq!((vocabulary.size(), vocabulary.n_tokens()), (5, 3));
+        assert_eq!(vocabulary.token_bytes(4), Some(&b"ab"[..]));
+        assert_eq!(vocabulary.token_bytes(1), None);
+        assert_eq!(vocabulary.token_bytes(5), None);
+        assert_eq!(vocabulary.token_id(b"ab"), Some(4));
+        assert_eq!(vocabulary.byte_id(b'b'), Some(2));
+        assert_eq!(vocabulary.missing_bytes().len(), 254);
+        assert_eq!(vocabulary.iter().map(|(id, _)| id).collect::<Vec<_>>(), [0, 2, 4]);
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        let refused = |tokens: Vec<(u32, &[u8])>| {
+            let tokens = tokens.into_iter().map(|(id, bytes)| (id, bytes.to_vec())).collect();
+            Vocabulary::new(tokens).unwrap_err()
+        };
+        assert!(refused(vec![(1, b"a"), (1, b"b")]).to_string().contains("two tokens, \"a\" and \"b\""));
+        assert!(refused(vec![(1, b"a"), (2, b"a")]).to_string().contains("tokens 1 and 2 are both \"a\""));
+        assert_eq!(refused(vec![(7, b"")]).token_id(), Some(7));
+        assert_eq!(refused(vec![(u32::MAX, b"a")]).kind(), ErrorKind::Vocabulary);
+    }
+
+    #[test]
+    fn the_empty_vocabulary_has_no_tokens() {
+        let vocabulary = Vocabulary::new(Vec::new()).unwrap();
+        assert_eq!((vocabulary.size(), vocabulary.token_bytes(0)), (0, None));
+    }
+}
