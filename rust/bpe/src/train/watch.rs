@@ -1,0 +1,91 @@
+//! Telling the caller how far long work is, and asking whether to go on, about every 50 ms.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use crate::{Error, ErrorKind};
+
+/// Time between two calls of the callback.
+const PERIOD: Duration = Duration::from_millis(50);
+/// The clock is read once in this many steps.
+const STEPS: u32 = 1024;
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Splitting text into units and counting them; in bytes of the batch.
+    Counting,
+    /// Tokenizing the units of the second stage; in bytes of distinct units.
+    Tokenizing,
+    /// Counting the pairs that training starts with; in slots of the merge loop.
+    CountingPairs,
+    /// Merging; in tokens of the vocabulary.
+    Merging,
+}
+
+/// How far the work is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done.
+    pub phase: Phase,
+    /// How much of it is done.
+    pub done: u64,
+    /// How much there is to do.
+    pub total: u64,
+}
+
+/// Hears of progress and says whether to go on.
+pub(super) type Callback<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
+
+/// Calls the callback when it is time.
+pub(super) struct Watch<'a> {
+    progress: Progress,
+    steps: u32,
+    next: Instant,
+    callback: &'a mut Callback<'a>,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(phase: Phase, total: u64, callback: &'a mut Callback<'_>) -> Self {
+        Self {
+            progress: Progress { phase, done: 0, total },
+            steps: 0,
+            next: Instant::now() + PERIOD,
+            callback,
+        }
+    }
+
+    /// Goes over to another phase.
+    pub(super) fn phase(&mut self, phase: Phase, total: u64) {
+        self.progress = Progress { phase, done: 0, total };
+    }
+
+    /// Notes that `done` is done; cheap enough for every unit of work of a few nanoseconds.
+    pub(super) fn step(&mut self, done: u64) -> Result<(), Error> {
+        self.progress.done = done;
+        self.step_within()
+    }
+
+    /// Notes that something was done that does not count as progress.
+    pub(super) fn step_within(&mut self) -> Result<(), Error> {
+        self.steps = self.steps.wrapping_add(1);
+        if self.steps.is_multiple_of(STEPS) {
+            self.look(self.progress.done)?;
+        }
+        Ok(())
+    }
+
+    /// Notes that `done` is done after longer work, and calls the callback if it is time.
+    pub(super) fn look(&mut self, done: u64) -> Result<(), Error> {
+        self.progress.done = done;
+        let now = Instant::now();
+        if now < self.next {
+            return Ok(());
+        }
+        self.next = now + PERIOD;
+        match (self.callback)(self.progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::new(ErrorKind::Interrupted, "training was stopped")),
+        }
+    }
+}

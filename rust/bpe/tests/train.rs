@@ -1,0 +1,252 @@
+//! Training equals the naive definition, for any number of threads.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use portmanteau_bpe::train::{
+    train, Counter, Counts, InitialAlphabet, Record, SuperwordOptions, Trained, TrainingOptions, Units,
+};
+use portmanteau_bpe::{ErrorKind, Pretokenizer};
+use portmanteau_testkit::naive_train::{naive_train, NaiveOptions, NaiveSuperwords, NaiveTrained};
+use proptest::prelude::*;
+use serde::Deserialize;
+use std::ops::ControlFlow;
+
+type Corpus = Vec<(Vec<u8>, u64)>;
+
+fn units(corpus: &Corpus) -> Units {
+    let mut units = Units::default();
+    for (unit, count) in corpus {
+        units.add(unit, *count).unwrap();
+    }
+    units
+}
+
+fn fast(corpus: &Corpus, superword_corpus: &Corpus, options: &NaiveOptions, threads: usize) -> Trained {
+    let superwords = options.superwords.as_ref().map(|superwords| {
+        let forbid = superwords.forbid.iter().map(|text| text.clone().into_bytes()).collect();
+        let own = SuperwordOptions {
+            transition_size: superwords.transition_size,
+            max_words_per_token: superwords.max_words_per_token,
+            forbid,
+        };
+        (units(superword_corpus), own)
+    });
+    let training = TrainingOptions {
+        vocab_size: options.vocab_size,
+        min_frequency: options.min_frequency,
+        max_token_bytes: options.max_token_bytes,
+        special_tokens: options.special_tokens.clone(),
+        initial_alphabet: if options.seen_bytes_only { InitialAlphabet::Seen } else { InitialAlphabet::All },
+    };
+    let counts = Counts { units: units(corpus), superwords };
+    train(counts, &training, threads, &mut |_| ControlFlow::Continue(())).unwrap()
+}
+
+fn same(fast: Trained, naive: NaiveTrained) -> Result<(), TestCaseError> {
+    prop_assert_eq!(fast.merges, naive.merges);
+    prop_assert_eq!(fast.tokens, naive.tokens);
+    Ok(())
+}
+
+/// Short strings over a few bytes, often in runs, with weights of every size.
+fn corpus(letters: &'static [u8]) -> impl Strategy<Value = Corpus> {
+    let run = (proptest::sample::select(letters), 1..4_usize).prop_map(|(byte, length)| vec![byte; length]);
+    let unit = proptest::collection::vec(run, 0..8).prop_map(|runs| runs.concat());
+    let weight = prop_oneof![6 => 1..4_u64, 1 => 1..100_u64, 1 => (1_u64 << 32)..(1 << 40), 1 => Just(0_u64)];
+    proptest::collection::vec((unit, weight), 0..10)
+}
+
+fn options() -> impl Strategy<Value = NaiveOptions> {
+    let special = prop_oneof![4 => Just(vec![]), 1 => Just(vec!["<|end|>".to_owned(), "ab".to_owned()])];
+    (0..30_usize, 0..4_u64, proptest::option::weighted(0.2, 1..6_usize), special).prop_map(
+        |(n_new, min_frequency, max_token_bytes, special_tokens)| NaiveOptions {
+            vocab_size: special_tokens.len() + n_new,
+            min_frequency,
+            max_token_bytes,
+            special_tokens,
+            seen_bytes_only: true,
+            superwords: None,
+        },
+    )
+}
+
+fn n_seen(corpora: [&Corpus; 2]) -> usize {
+    let bytes: std::collections::BTreeSet<u8> =
+        corpora.into_iter().flatten().flat_map(|(unit, _)| unit.iter().copied()).collect();
+    bytes.len()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn bpe_equals_the_definition(corpus in corpus(b"ab c"), mut options in options()) {
+        options.vocab_size += n_seen([&corpus, &vec![]]);
+        same(fast(&corpus, &vec![], &options, 1), naive_train(&corpus, &vec![], &options))?;
+    }
+
+    /// The second stage's units need not come from the same text, so first-stage tokens are reached in new ways.
+    #[test]
+    fn superbpe_equals_the_definition(
+        corpus in corpus(b"ab :"),
+        superword_corpus in corpus(b"ab :"),
+        mut options in options(),
+        n_superwords in 1..30_usize,
+        max_words_per_token in 1..4_usize,
+        forbid in prop_oneof![Just(vec![]), Just(vec![": ".to_owned()]), Just(vec!["b:".to_owned(), "  ".to_owned()])],
+    ) {
+        options.vocab_size += n_seen([&corpus, &superword_corpus]);
+        let transition_size = options.vocab_size;
+        options.vocab_size += n_superwords;
+        options.superwords = Some(NaiveSuperwords { transition_size, max_words_per_token, forbid });
+        let naive = naive_train(&corpus, &superword_corpus, &options);
+        for threads in [1, 2, 8] {
+            same(fast(&corpus, &superword_corpus, &options, threads), naive.clone())?;
+        }
+    }
+
+    #[test]
+    fn counting_does_not_depend_on_threads_or_batches(
+        texts in proptest::collection::vec("[a-c \n]{0,60}", 0..12),
+        per_batch in 1..5_usize,
+        document in proptest::bool::ANY,
+    ) {
+        let record = if document { Record::Document } else { Record::Line };
+        let pretokenizer = Pretokenizer::named("r50k").unwrap();
+        let mut naive = std::collections::BTreeMap::<Vec<u8>, u64>::new();
+        for text in &texts {
+            let records: Vec<&str> = if document { vec![text] } else { text.split_inclusive('\n').collect() };
+            for record in records {
+                pretokenizer.split(record, &mut |unit| {
+                    *naive.entry(unit.as_bytes().to_vec()).or_default() += 1;
+                    Ok(())
+                }).unwrap();
+            }
+        }
+        for threads in [1, 2, 8] {
+            let mut counter = Counter::new(pretokenizer.clone(), record);
+            for batch in texts.chunks(per_batch) {
+                let batch: Vec<&str> = batch.iter().map(String::as_str).collect();
+                counter.feed(&batch, threads, &mut |_| ControlFlow::Continue(())).unwrap();
+            }
+            let counted = counter.into_units();
+            let counted: std::collections::BTreeMap<Vec<u8>, u64> =
+                counted.iter().map(|(unit, count)| (unit.to_vec(), count)).collect();
+            prop_assert_eq!(&counted, &naive);
+        }
+    }
+}
+
+#[test]
+fn long_texts_are_cut_at_lines_only() {
+    let text = "a bc d\n".repeat(300_000) + "end";
+    for threads in [1, 3] {
+        let mut counter = Counter::new(Pretokenizer::named("r50k").unwrap(), Record::Line);
+        counter.feed(&[&text, &text], threads, &mut |_| ControlFlow::Continue(())).unwrap();
+        let units = counter.into_units();
+        let mut sorted: Vec<(&[u8], u64)> = units.iter().collect();
+        sorted.sort_unstable();
+        let expected: [(&[u8], u64); 5] =
+            [(b"\n", 600_000), (b" bc", 600_000), (b" d", 600_000), (b"a", 600_000), (b"end", 2)];
+        assert_eq!(sorted, expected);
+    }
+}
+
+#[test]
+fn a_stop_is_heard_in_every_phase() {
+    let text = "some words that are here for a while, and then no more of them\n".repeat(40_000);
+    let mut counter = Counter::new(Pretokenizer::named("superbpe_stage2").unwrap(), Record::Document);
+    let error = counter.feed(&[&text], 1, &mut |_| ControlFlow::Break(())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+
+    let mut numbers = Units::default();
+    for number in 0..400_000_u32 {
+        numbers.add(format!("{number} {}", number.wrapping_mul(2_654_435_761)).as_bytes(), 1).unwrap();
+    }
+    let superwords = Some((numbers.clone(), SuperwordOptions::new(300)));
+    let counts = Counts { units: numbers, superwords };
+    let options = TrainingOptions { vocab_size: 400, ..TrainingOptions::default() };
+    let mut phases = Vec::new();
+    train(counts.clone(), &options, 2, &mut |progress| {
+        phases.push(progress.phase);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    phases.dedup();
+    assert!(phases.len() >= 3, "heard of {phases:?} only");
+    for stop_after in [1, phases.len() / 2] {
+        let mut calls = 0;
+        let error = train(counts.clone(), &options, 2, &mut |_| {
+            calls += 1;
+            if calls > stop_after {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::Interrupted);
+    }
+}
+
+#[test]
+fn options_that_contradict_each_other_are_refused() {
+    let refused = |options: TrainingOptions, transition_size: Option<usize>| {
+        let superwords = transition_size.map(|size| (Units::default(), SuperwordOptions::new(size)));
+        let counts = Counts { units: Units::default(), superwords };
+        let error = train(counts, &options, 1, &mut |_| ControlFlow::Continue(())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Training);
+        error.to_string()
+    };
+    let specials = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let options = TrainingOptions { vocab_size: 256, ..TrainingOptions::default() };
+    let with = |special_tokens| TrainingOptions { special_tokens, ..options.clone() };
+    assert!(refused(with(specials(&["<s>"])), None).contains("ask for 257 or more"));
+    assert!(refused(with(specials(&["<s>", "<s>"])), None).contains("twice"));
+    assert!(refused(with(specials(&["a"])), None).contains("single bytes"));
+    assert!(refused(with(specials(&["Ġ"])), None).contains("single bytes"));
+    assert!(refused(TrainingOptions { vocab_size: 300, ..options.clone() }, Some(300))
+        .contains("from 256 to 299"));
+    assert!(refused(TrainingOptions { vocab_size: 300, ..options.clone() }, Some(255))
+        .contains("from 256 to 299"));
+    assert!(refused(TrainingOptions { vocab_size: 1 << 30, ..options }, None).contains("largest"));
+}
+
+#[derive(Deserialize)]
+struct Cases {
+    case: Vec<Case>,
+}
+
+/// One golden case of `tests/cases/train.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    units: Vec<(String, u64)>,
+    #[serde(default)]
+    superword_units: Vec<(String, u64)>,
+    options: NaiveOptions,
+    new_tokens: Vec<String>,
+}
+
+#[test]
+fn golden_cases() {
+    let bytes = |units: Vec<(String, u64)>| {
+        units.into_iter().map(|(unit, count)| (unit.into_bytes(), count)).collect()
+    };
+    for case in portmanteau_testkit::cases::load::<Cases>("train").unwrap().case {
+        let (corpus, superword_corpus): (Corpus, Corpus) = (bytes(case.units), bytes(case.superword_units));
+        let trained = fast(&corpus, &superword_corpus, &case.options, 1);
+        assert_eq!(
+            naive_train(&corpus, &superword_corpus, &case.options).tokens,
+            trained.tokens,
+            "{}",
+            case.name
+        );
+        let first_new = trained.tokens.len() - case.new_tokens.len().min(trained.tokens.len());
+        let new_tokens: Vec<String> = trained.tokens[first_new..]
+            .iter()
+            .map(|token| String::from_utf8(token.clone()).unwrap())
+            .collect();
+        assert_eq!(new_tokens, case.new_tokens, "{}", case.name);
+        assert_eq!(trained.tokens[first_new - 1].len(), 1, "{}: there are more new tokens", case.name);
+    }
+}

@@ -1,0 +1,141 @@
+//! The oracle of training: the definition of BPE and SuperBPE, with everything recounted at every step.
+
+use crate::naive_encode::{naive_encode, Merge};
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// Byte strings no token may cross, with multiplicities.
+pub type Units = Vec<(Vec<u8>, u64)>;
+
+/// What to train.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NaiveOptions {
+    /// The number of ids to reach.
+    pub vocab_size: usize,
+    /// Rarer pairs are not merged.
+    pub min_frequency: u64,
+    /// Longer tokens are not made.
+    pub max_token_bytes: Option<usize>,
+    /// Texts that take the ids from 0 on, and that no merge makes.
+    pub special_tokens: Vec<String>,
+    /// Only the bytes that occur are tokens, not all 256.
+    pub seen_bytes_only: bool,
+    /// The second stage of SuperBPE.
+    pub superwords: Option<NaiveSuperwords>,
+}
+
+/// The second stage of SuperBPE.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NaiveSuperwords {
+    /// The number of ids at which the first stage stops.
+    pub transition_size: usize,
+    /// Tokens of the second stage have at most so many words.
+    pub max_words_per_token: usize,
+    /// Tokens of the second stage contain none of these.
+    pub forbid: Vec<String>,
+}
+
+/// Tokens by id, and merges (left id, right id) in order of rank.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NaiveTrained {
+    /// Tokens by id.
+    pub tokens: Vec<Vec<u8>>,
+    /// (left id, right id) in order of rank.
+    pub merges: Vec<(u32, u32)>,
+}
+
+/// Trains on `units`, and on `superword_units` if there is a second stage.
+pub fn naive_train(units: &Units, superword_units: &Units, options: &NaiveOptions) -> NaiveTrained {
+    let mut tokens: Vec<Vec<u8>> =
+        options.special_tokens.iter().map(|text| text.clone().into_bytes()).collect();
+    let n_special = tokens.len();
+    let seen = |byte: &u8| units.iter().chain(superword_units).any(|(unit, _)| unit.contains(byte));
+    tokens.extend(
+        alphabet().into_iter().filter(|byte| !options.seen_bytes_only || seen(byte)).map(|byte| vec![byte]),
+    );
+    let byte_ids = |unit: &Vec<u8>| -> Vec<u32> {
+        unit.iter().map(|&byte| id_of(&tokens, n_special, &[byte]).unwrap_or(u32::MAX)).collect()
+    };
+    let stage1: Vec<(Vec<u32>, u64)> = units.iter().map(|(unit, count)| (byte_ids(unit), *count)).collect();
+    let stage2: Vec<(Vec<u32>, u64)> =
+        superword_units.iter().map(|(unit, count)| (byte_ids(unit), *count)).collect();
+
+    let mut merges = Vec::new();
+    let forbidden = |token: &[u8]| {
+        options.max_token_bytes.is_some_and(|longest| token.len() > longest)
+            || options.special_tokens.iter().any(|special| special.as_bytes() == token)
+    };
+    let target =
+        options.superwords.as_ref().map_or(options.vocab_size, |superwords| superwords.transition_size);
+    grow(stage1, target, options.min_frequency, n_special, &forbidden, &mut tokens, &mut merges);
+    if let Some(superwords) = &options.superwords {
+        let units = stage2.into_iter().map(|(ids, count)| (naive_encode(ids, &merges), count)).collect();
+        let vetoed = |token: &[u8]| {
+            let contains = |text: &String| token.windows(text.len()).any(|window| window == text.as_bytes());
+            let n_words = token.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).count();
+            forbidden(token)
+                || n_words > superwords.max_words_per_token
+                || superwords.forbid.iter().any(contains)
+        };
+        grow(units, options.vocab_size, options.min_frequency, n_special, &vetoed, &mut tokens, &mut merges);
+    }
+    NaiveTrained { tokens, merges: merges.into_iter().map(|(left, right, _)| (left, right)).collect() }
+}
+
+/// The merge loop: count all pairs, take the best that may be merged, replace it everywhere.
+fn grow(
+    mut units: Vec<(Vec<u32>, u64)>,
+    vocab_size: usize,
+    min_frequency: u64,
+    n_special: usize,
+    vetoed: &dyn Fn(&[u8]) -> bool,
+    tokens: &mut Vec<Vec<u8>>,
+    merges: &mut Vec<Merge>,
+) {
+    while tokens.len() < vocab_size {
+        let mut counts: BTreeMap<(u32, u32), u64> = BTreeMap::new();
+        for (unit, weight) in &units {
+            for pair in unit.windows(2) {
+                *counts.entry((pair[0], pair[1])).or_default() += weight;
+            }
+        }
+        let joined =
+            |(left, right): (u32, u32)| [&tokens[left as usize][..], &tokens[right as usize]].concat();
+        let best = counts
+            .into_iter()
+            .filter(|&(pair, count)| count >= min_frequency.max(1) && !vetoed(&joined(pair)))
+            .min_by_key(|&(pair, count)| (Reverse(count), pair));
+        let Some(((left, right), _)) = best else { return };
+        let token = joined((left, right));
+        let token_id = id_of(tokens, n_special, &token).unwrap_or(tokens.len() as u32);
+        if token_id as usize == tokens.len() {
+            tokens.push(token);
+        }
+        if !merges.contains(&(left, right, token_id)) {
+            merges.push((left, right, token_id));
+        }
+        for (unit, _) in &mut units {
+            let mut place = 0;
+            while place + 1 < unit.len() {
+                if (unit[place], unit[place + 1]) == (left, right) {
+                    unit.splice(place..place + 2, [token_id]);
+                }
+                place += 1;
+            }
+        }
+    }
+}
+
+fn id_of(tokens: &[Vec<u8>], n_special: usize, token: &[u8]) -> Option<u32> {
+    tokens.iter().skip(n_special).position(|other| other == token).map(|place| (place + n_special) as u32)
+}
+
+/// The 256 bytes in the order of the code points of GPT-2's byte characters: those that are printable in Latin-1 stand
+/// for themselves, the others come after them.
+fn alphabet() -> Vec<u8> {
+    let printable = |byte: &u8| matches!(byte, 33..=126 | 161..=172 | 174..=255);
+    (0..=255).filter(printable).chain((0..=255).filter(|byte| !printable(byte))).collect()
+}
