@@ -29,7 +29,7 @@ class SampleDocument(TypedDict):
     source: str
     """The package that the text was taken from."""
     language: str
-    """A language tag with its script (``"hi-Deva"``), a programming language (``"rust"``)."""
+    """A language tag (``"hi-Deva"``, ``"vi"``), or the name of a programming language (``"rust"``)."""
     split: Split
     """``"held_out"`` for about a tenth of the documents, chosen by a hash of the id; ``"train"`` for the rest."""
     text: str
@@ -88,7 +88,7 @@ def sample(split: Split | None = None) -> list[SampleDocument]:
     >>> {document["split"] for document in data.sample()} == {"train", "held_out"}
     True
     >>> next(document["text"] for document in data.sample() if document["language"] == "ko-Kore")[:11]
-    '모든 인류 구성원의 '
+    '국제연합의 모든 사람'
     """
     if split is not None and split not in get_args(Split):
         raise ValueError(f"there is no split {split!r}; there are {', '.join(get_args(Split))}")

@@ -1,0 +1,109 @@
+# The verbs of this project, the same here, in CI and in CONTRIBUTING.md. `make help` lists them.
+#
+# Each sets up what it needs, from nothing, in .venv; a second run does only what has changed since. A machine needs
+# Rust with a C linker, and CPython. Choose another interpreter with `make PYTHON=/path/to/python test`.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo build test test-full lint bench docs clean
+
+VENV ?= .venv
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+
+# CI builds exactly what Cargo.lock says; elsewhere cargo may bring it up to date.
+LOCKED := $(if $(CI),--locked)
+EXTENSION_SOURCES := pyproject.toml Cargo.toml Cargo.lock $(shell find rust -name '*.rs' -o -name Cargo.toml)
+
+# ── what the machine must have ───────────────────────────────────────────────────────────────────────────────────
+
+# An interpreter counts only if it runs (a pyenv shim may not), is new enough, and can make an environment.
+PYTHON_WORKS := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))
+ifndef PYTHON
+PYTHON = $(shell for python in python3.13 python3.12 python3.11 python3.10 python3 python; do \
+	"$$python" -c '$(PYTHON_WORKS)' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
+endif
+require_python = $(if $(shell "$(PYTHON)" -c '$(PYTHON_WORKS)' >/dev/null 2>&1 && echo yes),,$(error \
+	no CPython 3.10 or newer with venv $(if $(PYTHON),at $(PYTHON),on the PATH): install one (on Debian \
+	`apt install python3 python3-venv`), or name it with `make PYTHON=/path/to/python`))
+
+RUST_NEEDED := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+rust_found = $(shell cargo --version 2>/dev/null | sed -n 's/^cargo \([0-9.]*\).*/\1/p')
+rust_oldest = $(shell printf '%s\n%s\n' "$(rust_found)" "$(RUST_NEEDED)" | sort -V | head -n 1)
+require_rust = $(if $(rust_found),,$(error \
+	cargo does not run: install Rust $(RUST_NEEDED) or newer from https://rustup.rs))$(if \
+	$(filter $(RUST_NEEDED),$(rust_oldest)),,$(error \
+	cargo $(rust_found) is older than $(RUST_NEEDED): run `rustup update stable`, or install Rust from \
+	https://rustup.rs))$(if $(or $(filter Windows_NT,$(OS)),$(shell command -v cc)),,$(error \
+	there is no C linker: install one (on Debian `apt install gcc libc6-dev`, on macOS `xcode-select --install`)))
+
+# ── set-up; each file under .venv says that a step is done ───────────────────────────────────────────────────────
+
+$(VENV)/.created:
+	$(require_python)$(require_rust)"$(PYTHON)" -m venv "$(VENV)"
+	"$(BIN)/python" -m pip install --quiet --upgrade pip
+	@touch $@
+
+$(VENV)/.build-tools: $(VENV)/.created pyproject.toml
+	"$(BIN)/python" -m pip install --quiet --group build
+	@touch $@
+
+$(VENV)/.lint-tools: $(VENV)/.created pyproject.toml
+	"$(BIN)/python" -m pip install --quiet --group lint
+	@touch $@
+
+# The package, as an editable install with an optimised extension, and the packages of the extras named.
+install = $(require_rust)VIRTUAL_ENV="$(abspath $(VENV))" "$(BIN)/maturin" develop --release $(LOCKED) --extras $(1)
+
+$(VENV)/.with-report: $(VENV)/.build-tools $(EXTENSION_SOURCES)
+	$(call install,report)
+	@touch $@
+
+$(VENV)/.with-test: $(VENV)/.build-tools $(EXTENSION_SOURCES)
+	$(call install,report$(comma)test)
+	@touch $@
+
+comma := ,
+
+# ── the verbs ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+help: ## list the verbs
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do \
+		printf '  make %-10s %s\n' "$$verb" "$$text"; done
+
+demo: $(VENV)/.with-report ## the whole way on the bundled text: train, encode, pack, report
+	"$(BIN)/portmanteau" demo
+
+build: $(VENV)/.with-report ## build the extension and install the package into .venv
+
+test: $(VENV)/.with-test ## Rust tests, docstring examples and Python tests
+	cargo test --workspace $(LOCKED) --quiet
+	"$(BIN)/python" -m pytest
+
+test-full: test ## the tests, and then those that read the whole corpus in ../shared
+	PORTMANTEAU_TEST_FULL=1 "$(BIN)/python" -m pytest -m full tests
+
+lint: $(VENV)/.lint-tools ## formatting, clippy, ruff, mypy --strict, and cargo-deny where it is installed
+	$(require_rust)cargo fmt --all --check
+	cargo clippy --workspace --all-targets $(LOCKED) --quiet -- -D warnings
+	"$(BIN)/ruff" check
+	"$(BIN)/ruff" format --check
+	"$(BIN)/mypy"
+	@if command -v cargo-deny >/dev/null 2>&1; then cargo deny --all-features check; \
+	else echo 'cargo-deny is not installed: licences and advisories of the dependencies were not checked'; fi
+
+bench: $(VENV)/.with-test ## time training, encoding and packing against the peers that are installed
+	"$(BIN)/portmanteau" bench train
+	"$(BIN)/portmanteau" bench encode
+	"$(BIN)/portmanteau" bench pack
+
+docs: ## the Rust API documentation, in target/doc
+	$(require_rust)RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps $(LOCKED)
+
+clean: ## remove what the other verbs made
+	rm -rf "$(VENV)" target dist demo .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find python tests tools -name __pycache__ -prune -exec rm -rf {} +
+	rm -f python/portmanteau/_rust*.so python/portmanteau/_rust*.pyd
