@@ -62,6 +62,11 @@ impl Tokenizer {
         self.decoding.len()
     }
 
+    /// The number of pairs of tokens that merge.
+    pub fn n_merges(&self) -> usize {
+        self.encoder.n_merges()
+    }
+
     /// The bytes of a token, or `None` where no token has this id.
     pub fn token_bytes(&self, token_id: u32) -> Option<&[u8]> {
         let range = self.decoding.get(token_id as usize)?.as_ref()?;

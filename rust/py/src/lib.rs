@@ -1,8 +1,28 @@
 //! The extension module `portmanteau._rust`: converts between Python and the library crates, and maps errors.
 
 mod errors;
+mod packing;
+mod text;
+mod tokenizer;
+mod training;
 
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
-mod _rust {}
+mod _rust {
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)] // the name that Python expects
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_export]
+    use crate::tokenizer::{named_pretokenizers, PyTokenizer};
+
+    #[pymodule_export]
+    use crate::packing::{
+        pack_document_lengths, pack_input_ids, pack_labels, pack_plan, pack_position_ids, pack_segment_ids,
+        pack_verify,
+    };
+
+    #[pymodule_export]
+    use crate::training::PyTrainer;
+}

@@ -52,6 +52,11 @@ impl Encoder {
         &self.vocabulary
     }
 
+    /// The number of pairs of tokens that merge.
+    pub fn n_merges(&self) -> usize {
+        self.merges.len()
+    }
+
     /// Appends the ids of one pretoken to `ids`. O(n log n) in the bytes of the pretoken.
     ///
     /// # Errors

@@ -1,0 +1,46 @@
+"""Portmanteau: byte-level BPE and SuperBPE tokenizers, and packing of documents into training sequences.
+
+Text → pretokens → ids → a plan of sequences → batches:
+
+>>> import portmanteau as pm
+>>> tokenizer = pm.Tokenizer.load("o200k_base")
+>>> batch = tokenizer.encode_batch(["by the way", "off we go"])
+>>> batch.ids.tolist()
+[2345, 290, 2006, 4492, 581, 810]
+
+``import portmanteau`` imports NumPy and nothing heavier.
+"""
+
+from portmanteau._rust import __version__
+from portmanteau.batch import TokenBatch
+from portmanteau.errors import (
+    DecodingError,
+    EncodingError,
+    Error,
+    FileError,
+    InternalError,
+    MissingDependencyError,
+    PackingError,
+    PatternError,
+    TrainingError,
+    UnsupportedError,
+    VocabularyError,
+)
+from portmanteau.tokenizer import Tokenizer
+
+__all__ = [
+    "DecodingError",
+    "EncodingError",
+    "Error",
+    "FileError",
+    "InternalError",
+    "MissingDependencyError",
+    "PackingError",
+    "PatternError",
+    "TokenBatch",
+    "Tokenizer",
+    "TrainingError",
+    "UnsupportedError",
+    "VocabularyError",
+    "__version__",
+]

@@ -1,0 +1,55 @@
+"""Reading whole files and writing them so that a half-written one never looks complete."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from portmanteau.errors import FileError
+
+__all__ = ["read_bytes", "write_atomically"]
+
+
+def file_error(path: str | os.PathLike[str], doing: str, error: OSError) -> FileError:
+    """The :class:`FileError` for an operating-system error, with its path."""
+    wrapped = FileError(f"{os.fspath(path)}: cannot {doing}: {error.strerror or error}")
+    wrapped.errno = error.errno
+    wrapped.path = os.fspath(path)
+    return wrapped
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The content of a file.
+
+    Raises:
+        FileError: The file cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise file_error(path, "read the file", error) from error
+
+
+def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], object]) -> None:
+    """Lets ``write`` fill a temporary file beside ``path``, flushes it to disk and renames it to ``path``.
+
+    Whatever goes wrong, ``path`` holds either what it held before or the whole new content.
+
+    Raises:
+        FileError: The folder does not exist or cannot be written, or the disk is full.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    try:
+        with open(temporary, "xb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        raise file_error(path, "write the file", error) from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,495 @@
+"""``Tokenizer``: loads, encodes, decodes, saves."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from portmanteau import _rust, data
+from portmanteau.batch import TokenBatch
+from portmanteau.errors import DecodingError, EncodingError, Error, FileError, VocabularyError
+from portmanteau.files import read_bytes, write_atomically
+
+__all__ = ["Tokenizer"]
+
+PathLike = Union[str, "os.PathLike[str]"]
+Special = Union[str, Collection[str]]
+
+_BUNDLED: Mapping[str, tuple[str, Mapping[str, int]]] = {
+    "r50k_base": ("r50k_tiktoken", {"<|endoftext|>": 50256}),
+    "cl100k_base": (
+        "cl100k_tiktoken",
+        {
+            "<|endoftext|>": 100257,
+            "<|fim_prefix|>": 100258,
+            "<|fim_middle|>": 100259,
+            "<|fim_suffix|>": 100260,
+            "<|endofprompt|>": 100276,
+        },
+    ),
+    "o200k_base": ("o200k", {"<|endoftext|>": 199999, "<|endofprompt|>": 200018}),
+}
+"""Pretokenizer and special tokens of the bundled vocabularies, which their rank files do not hold."""
+
+_BUNDLED_SHA256 = {
+    "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930": "r50k_base",
+    "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7": "cl100k_base",
+    "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d": "o200k_base",
+}
+"""SHA-256 of the same three files, to recognize a copy by."""
+
+_POLICIES = ("text", "parse", "error")
+
+
+class Tokenizer:
+    """An exact byte-level BPE tokenizer: ids equal those of tiktoken or Hugging Face ``tokenizers``.
+
+    Make one with :meth:`load`, :meth:`from_tiktoken`, :meth:`from_huggingface`, or by training. It never changes, so
+    threads may share it; it pickles, and works in forked and spawned processes.
+
+    >>> import portmanteau as pm
+    >>> tokenizer = pm.Tokenizer.load("o200k_base")
+    >>> tokenizer.encode("by the way")
+    array([2345,  290, 2006], dtype=uint32)
+    >>> tokenizer.decode([2345, 290, 2006])
+    'by the way'
+    """
+
+    _core: _rust.Tokenizer
+    _bundled_name: str | None
+
+    def __init__(self) -> None:
+        """Not for use: see :meth:`load`."""
+        raise TypeError("make a tokenizer with Tokenizer.load(…), Tokenizer.from_tiktoken(…), pm.train_bpe(…)")
+
+    @classmethod
+    def _from_core(cls, core: _rust.Tokenizer, bundled_name: str | None = None) -> Tokenizer:
+        tokenizer = cls.__new__(cls)
+        tokenizer._core = core
+        tokenizer._bundled_name = bundled_name
+        return tokenizer
+
+    # ── loading and saving ──────────────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def load(
+        cls,
+        source: PathLike,
+        *,
+        pretokenizer: str | None = None,
+        special_tokens: Mapping[str, int] | Sequence[str] | None = None,
+    ) -> Tokenizer:
+        """Loads a tokenizer by name or from a file.
+
+        Args:
+            source: ``"r50k_base"``, ``"cl100k_base"`` or ``"o200k_base"`` (bundled, offline); a ``tokenizer.json``; a
+                ``.tiktoken`` rank file; a ``vocab.json`` or ``merges.txt`` with the other beside it; or a folder that
+                holds one of these.
+            pretokenizer: For rank files and ``vocab.json``, which do not say it: a name (``"r50k"``, ``"cl100k"``,
+                ``"o200k"``, ``"superbpe_stage2"``, …) or a regular expression, in tiktoken's dialect for a rank file and
+                in Hugging Face's for ``vocab.json``, where the default is ``"r50k"``, GPT-2's.
+            special_tokens: For a rank file, their ids by content; for ``vocab.json``, which of its tokens they are.
+
+        Raises:
+            VocabularyError: The file is malformed or contradicts itself, or does not say its pretokenizer.
+            UnsupportedError: It is a tokenizer of another kind (WordPiece, Unigram, …), named in the message.
+            PatternError: The pretokenizer is unknown or does not compile.
+            FileError: There is no such file, or it cannot be read.
+
+        O(size of the file).
+        """
+        if isinstance(source, str) and source in _BUNDLED:
+            _refuse_options("a bundled vocabulary", pretokenizer, special_tokens)
+            return cls._from_core(_load_bundled(source), source)
+        path = _find_file(Path(source))
+        if path.suffix == ".tiktoken":
+            return cls._load_tiktoken(path, pretokenizer, special_tokens)
+        if path.name.endswith(("vocab.json", "merges.txt")):
+            return cls._load_merges(path, pretokenizer, special_tokens)
+        _refuse_options("a tokenizer.json", pretokenizer, special_tokens)
+        content = read_bytes(path)
+        return cls._from_core(_at_path(path, lambda: _rust.Tokenizer.from_huggingface(content)))
+
+    @classmethod
+    def _load_tiktoken(
+        cls, path: Path, pretokenizer: str | None, special_tokens: Mapping[str, int] | Sequence[str] | None
+    ) -> Tokenizer:
+        content = read_bytes(path)
+        known = _BUNDLED_SHA256.get(hashlib.sha256(content).hexdigest())
+        if pretokenizer is None and special_tokens is None and known is not None:
+            return cls._from_core(_load_bundled(known), known)
+        if pretokenizer is None:
+            message = (
+                "a rank file does not say how text is cut before merging; pass pretokenizer= with a name "
+                f"({', '.join(name for name, _, _ in _rust.named_pretokenizers())}) or a regular expression"
+            )
+            raise _with_path(VocabularyError(message), path)
+        pairs = list(_ids_by_content(special_tokens).items())
+        return cls._from_core(
+            _at_path(path, lambda: _rust.Tokenizer.from_tiktoken(content, pretokenizer, pairs))
+        )
+
+    @classmethod
+    def _load_merges(
+        cls, path: Path, pretokenizer: str | None, special_tokens: Mapping[str, int] | Sequence[str] | None
+    ) -> Tokenizer:
+        stem = path.name.removesuffix("vocab.json").removesuffix("merges.txt")
+        vocab, merges = path.with_name(f"{stem}vocab.json"), path.with_name(f"{stem}merges.txt")
+        contents = read_bytes(vocab), read_bytes(merges)
+        special = list(special_tokens or ())
+        core = _at_path(vocab, lambda: _rust.Tokenizer.from_merges(*contents, pretokenizer or "r50k", special))
+        return cls._from_core(core)
+
+    @classmethod
+    def from_tiktoken(cls, encoding: Any) -> Tokenizer:
+        """The tokenizer of a live ``tiktoken.Encoding``, with the same ids.
+
+        Raises:
+            VocabularyError: The encoding contradicts itself.
+            PatternError: Its pattern does not compile.
+
+        >>> import portmanteau as pm, tiktoken
+        >>> encoding = tiktoken.Encoding(
+        ...     "bytes", pat_str=".", mergeable_ranks={bytes([b]): b for b in range(256)}, special_tokens={"<|x|>": 256}
+        ... )
+        >>> pm.Tokenizer.from_tiktoken(encoding).encode("ab")
+        array([97, 98], dtype=uint32)
+        """
+        ranks = list(encoding._mergeable_ranks.items())
+        special_tokens = list(encoding._special_tokens.items())
+        return cls._from_core(_rust.Tokenizer.from_ranks(ranks, encoding._pat_str, special_tokens))
+
+    @classmethod
+    def from_huggingface(cls, tokenizer: Any) -> Tokenizer:
+        """The tokenizer of a live ``tokenizers.Tokenizer`` or ``transformers.PreTrainedTokenizerFast``, with the same ids.
+
+        Raises:
+            UnsupportedError: It is not byte-level BPE; the message names what it is.
+            VocabularyError: It contradicts itself.
+        """
+        backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
+        return cls._from_core(_rust.Tokenizer.from_huggingface(backend.to_str().encode()))
+
+    def save(self, path: PathLike) -> None:
+        """Writes a ``tokenizer.json`` that Hugging Face loads with the same ids, or a ``.tiktoken`` rank file.
+
+        The ending of ``path`` decides. The file appears whole or not at all.
+
+        Raises:
+            UnsupportedError: The format cannot say what this tokenizer does; the message says why.
+            FileError: The file cannot be written.
+        """
+        tiktoken = Path(path).suffix == ".tiktoken"
+        content = self._core.to_tiktoken() if tiktoken else self._core.to_huggingface()
+        write_atomically(path, lambda stream: stream.write(content))
+
+    # ── encoding ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def encode(self, text: str | bytes, *, special: Special = "text") -> npt.NDArray[np.uint32]:
+        """The ids of a text, ``uint32[n]``.
+
+        Args:
+            text: A ``str``, or ``bytes`` in UTF-8.
+            special: What becomes of special (control) tokens that the text spells out. ``"text"``: they are text like
+                any other, so that what a user wrote cannot control the model. ``"parse"``: they become their ids; a set
+                of special tokens does so for these alone. ``"error"``: they raise. Added tokens that are not special
+                always become their ids, as with Hugging Face.
+
+        Raises:
+            EncodingError: ``text`` is no text, not UTF-8 or has a lone surrogate (``offset`` says where); it has a
+                special token and ``special="error"``; one of its bytes has no token in this vocabulary.
+
+        O(n log n) in the longest pretoken, O(n) in the text.
+
+        >>> import portmanteau as pm
+        >>> tokenizer = pm.Tokenizer.load("o200k_base")
+        >>> tokenizer.encode("<|endoftext|>").tolist()
+        [27, 91, 419, 1440, 919, 91, 29]
+        >>> tokenizer.encode("<|endoftext|>", special="parse").tolist()
+        [199999]
+        """
+        return self._core.encode(text, self._special_argument(special))
+
+    def encode_batch(
+        self, documents: Iterable[str | bytes] | Any, *, special: Special = "text", threads: int | None = None
+    ) -> TokenBatch:
+        """The ids of several documents.
+
+        Args:
+            documents: An iterable of ``str`` or UTF-8 ``bytes``, or any Arrow string or binary column (pyarrow, polars,
+                Hugging Face datasets), which is read without a copy.
+            special: As for :meth:`encode`.
+            threads: How many threads work; all cores when ``None``. The ids do not depend on it.
+
+        Raises:
+            EncodingError: As for :meth:`encode`; ``document`` says which one.
+
+        >>> import portmanteau as pm
+        >>> pm.Tokenizer.load("o200k_base").encode_batch(["by the way", "off we go"])
+        TokenBatch(documents=2, ids=6)
+        """
+        if isinstance(documents, (str, bytes)):
+            raise EncodingError("encode_batch takes several documents; use encode for one, or pass [text]")
+        argument, n_threads = self._special_argument(special), _thread_count(threads)
+        if hasattr(documents, "__arrow_c_stream__") or hasattr(documents, "__arrow_c_array__"):
+            from portmanteau.columns import string_column
+
+            batches = [
+                self._core.encode_column(text, offsets, argument, n_threads)
+                for text, offsets in string_column(documents)
+            ]
+            return _concatenate(batches)
+        return TokenBatch(*self._core.encode_batch(documents, argument, n_threads))
+
+    def count(self, text: str | bytes, *, special: Special = "text") -> int:
+        """The number of ids of a text; no array of them is made.
+
+        Raises:
+            EncodingError: As for :meth:`encode`.
+
+        >>> import portmanteau as pm
+        >>> pm.Tokenizer.load("o200k_base").count("by the way")
+        3
+        """
+        return self._core.count(text, self._special_argument(special))
+
+    def pretokens(self, text: str | bytes) -> list[str]:
+        """The pieces that no token crosses, in order: what the pretokenizer makes of a text.
+
+        Raises:
+            EncodingError: ``text`` is no text, not UTF-8 or has a lone surrogate.
+
+        >>> import portmanteau as pm
+        >>> pm.Tokenizer.load("cl100k_base").pretokens("It's 12345.")
+        ['It', "'s", ' ', '123', '45', '.']
+        """
+        return self._core.pretokens(text)
+
+    def _special_argument(self, special: Special) -> str | list[int]:
+        if isinstance(special, str):
+            if special in _POLICIES:
+                return special
+            raise EncodingError(f"special={special!r} is none of {', '.join(_POLICIES)}, nor a set of special tokens")
+        unknown = [content for content in special if content not in self.special_tokens]
+        if unknown:
+            raise EncodingError(f"{unknown[0]!r} is not a special token; there are {', '.join(self.special_tokens)}")
+        return [self.special_tokens[content] for content in special]
+
+    # ── decoding ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def decode_bytes(self, ids: npt.ArrayLike) -> bytes:
+        """The bytes of the tokens, one after the other. O(bytes).
+
+        Raises:
+            DecodingError: An id has no token (``token_id`` says which, ``offset`` its place), or ``ids`` are no integers.
+
+        >>> import portmanteau as pm
+        >>> pm.Tokenizer.load("o200k_base").decode_bytes([2345, 290])
+        b'by the'
+        """
+        return self._core.decode_bytes(_id_array(ids))
+
+    def decode(self, ids: npt.ArrayLike, *, errors: str = "replace") -> str:
+        """The text of the tokens. O(bytes).
+
+        Args:
+            ids: Integers in any shape that NumPy takes.
+            errors: What becomes of bytes that are not UTF-8, as in ``bytes.decode``: a token may hold a part of a
+                character, so ids that were cut anywhere need ``"replace"``.
+
+        Raises:
+            DecodingError: As for :meth:`decode_bytes`.
+            UnicodeDecodeError: With ``errors="strict"``.
+        """
+        return self.decode_bytes(ids).decode("utf-8", errors)
+
+    def decode_batch(
+        self, batch: TokenBatch | Iterable[npt.ArrayLike], *, errors: str = "replace"
+    ) -> list[str]:
+        """The text of every document of a batch, or of every sequence of ids of an iterable.
+
+        Raises:
+            DecodingError: As for :meth:`decode_bytes`; ``document`` says which one.
+
+        >>> import portmanteau as pm
+        >>> tokenizer = pm.Tokenizer.load("o200k_base")
+        >>> tokenizer.decode_batch(tokenizer.encode_batch(["by the way", ""]))
+        ['by the way', '']
+        """
+        if not isinstance(batch, TokenBatch):
+            arrays = [_id_array(ids) for ids in batch]
+            lengths = [0, *(len(ids) for ids in arrays)]
+            batch = TokenBatch(np.concatenate([np.empty(0, np.uint32), *arrays]), np.cumsum(lengths))
+        return [text.decode("utf-8", errors) for text in self._core.decode_batch(batch.ids, batch.offsets)]
+
+    # ── what it is ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def vocab_size(self) -> int:
+        """One more than the largest id, special tokens included: the rows that an embedding table needs."""
+        return self._core.vocab_size
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes of a token.
+
+        Raises:
+            DecodingError: No token has this id (ids may have holes).
+        """
+        found = self._core.token_bytes(token_id) if 0 <= token_id < self.vocab_size else None
+        if found is None:
+            error = DecodingError(f"no token has id {token_id}; ids are below {self.vocab_size} and may have holes")
+            error.token_id = token_id
+            raise error
+        return found
+
+    def token_id(self, token: bytes | str) -> int | None:
+        """The id of the token with exactly these bytes, or ``None``; an ordinary token before an added one."""
+        return self._core.token_id(token.encode() if isinstance(token, str) else token)
+
+    @cached_property
+    def special_tokens(self) -> dict[str, int]:
+        """The ids of the special tokens by content, in order of id."""
+        return dict(self._core.special_tokens)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 in 64 hexadecimal digits over everything that decides ids.
+
+        Tokenizers with equal fingerprints give equal ids for every text. The same vocabulary in another file format may
+        have another fingerprint.
+        """
+        return self._core.fingerprint()
+
+    @property
+    def pretokenizer(self) -> str | None:
+        """The name of the pretokenizer, else its regular expression, or ``None`` where it is a longer list of steps."""
+        return self._core.pretokenizer_name or self._core.pretokenizer_regex
+
+    def __repr__(self) -> str:
+        """One line: size, merges, pretokenizer."""
+        name = f"{self._bundled_name!r}, " if self._bundled_name else ""
+        return (
+            f"Tokenizer({name}vocab_size={self.vocab_size}, merges={self._core.n_merges}, "
+            f"pretokenizer={self.pretokenizer!r})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both give the same ids to every text, as far as their fingerprints tell."""
+        return self.fingerprint == other.fingerprint if isinstance(other, Tokenizer) else NotImplemented
+
+    def __hash__(self) -> int:
+        """By fingerprint."""
+        return hash(self.fingerprint)
+
+    def __reduce__(self) -> tuple[Callable[..., Tokenizer], tuple[Any, ...]]:
+        """Pickles as the name of a bundled vocabulary, or as the content of a file."""
+        if self._bundled_name:
+            return _load_again, ("bundled", self._bundled_name)
+        if self._core.has_merge_list:
+            return _load_again, ("huggingface", self._core.to_huggingface())
+        special_tokens = list(self.special_tokens.items())
+        pattern = self._core.pretokenizer_name or self._core.pretokenizer_regex
+        return _load_again, ("tiktoken", self._core.to_tiktoken(), pattern, special_tokens)
+
+
+def _load_again(kind: str, *state: Any) -> Tokenizer:
+    """Undoes :meth:`Tokenizer.__reduce__`."""
+    if kind == "bundled":
+        return Tokenizer.load(*state)
+    read = _rust.Tokenizer.from_huggingface if kind == "huggingface" else _rust.Tokenizer.from_tiktoken
+    return Tokenizer._from_core(read(*state))
+
+
+def _load_bundled(name: str) -> _rust.Tokenizer:
+    pretokenizer, special_tokens = _BUNDLED[name]
+    return _rust.Tokenizer.from_tiktoken(data.vocabulary_bytes(name), pretokenizer, list(special_tokens.items()))
+
+
+def _find_file(path: Path) -> Path:
+    """The file to load: ``path``, or the one in the folder ``path``."""
+    if not path.is_dir():
+        if not path.exists() and path.suffix == "" and path.parent == Path("."):
+            message = f"{path}: no such file, and no bundled vocabulary of that name; there are {', '.join(_BUNDLED)}"
+            raise _with_path(FileError(message), path, prefix=False)
+        return path
+    for name in ("tokenizer.json", "vocab.json"):
+        if (path / name).exists():
+            return path / name
+    rank_files = sorted(path.glob("*.tiktoken"))
+    if len(rank_files) == 1:
+        return rank_files[0]
+    message = "the folder holds no tokenizer.json, no vocab.json and not exactly one .tiktoken file; name the file"
+    raise _with_path(FileError(message), path)
+
+
+def _with_path(error: Error, path: Path, *, prefix: bool = True) -> Error:
+    """The same error, with the file in its message and its ``path``."""
+    if prefix:
+        error.args = (f"{path}: {error}",)
+    error.path = str(path)
+    return error
+
+
+def _at_path(path: Path, load: Callable[[], _rust.Tokenizer]) -> _rust.Tokenizer:
+    """Runs ``load``; an error says which file it is about."""
+    try:
+        return load()
+    except Error as error:
+        raise _with_path(error, path) from None
+
+
+def _refuse_options(what: str, pretokenizer: str | None, special_tokens: object) -> None:
+    if pretokenizer is not None or special_tokens is not None:
+        raise VocabularyError(f"{what} says its pretokenizer and special tokens itself; leave the options out")
+
+
+def _ids_by_content(special_tokens: Mapping[str, int] | Sequence[str] | None) -> Mapping[str, int]:
+    if special_tokens is None or isinstance(special_tokens, Mapping):
+        return special_tokens or {}
+    raise VocabularyError("the special tokens of a rank file need ids: pass a dict of content to id")
+
+
+def _thread_count(threads: int | None) -> int:
+    """How many threads to use: the argument, else the cores that this process may run on."""
+    if threads is None:
+        affinity = getattr(os, "sched_getaffinity", None)
+        return len(affinity(0)) if affinity else os.cpu_count() or 1
+    if threads < 1:
+        raise ValueError(f"threads={threads}: at least one thread must work")
+    return threads
+
+
+def _id_array(ids: npt.ArrayLike) -> npt.NDArray[np.uint32]:
+    array = np.asarray(ids)
+    if array.size == 0:
+        return np.empty(0, np.uint32)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise DecodingError(f"ids are integers, got {array.dtype}")
+    flat = array.reshape(-1)
+    if array.dtype != np.uint32:
+        outside = np.flatnonzero((flat < 0) | (flat > 0xFFFF_FFFF))
+        if outside.size:
+            place = int(outside[0])
+            error = DecodingError(f"id {flat[place]} at place {place} is not a token id, which is in 0 … 2**32 - 1")
+            error.offset = place
+            raise error
+    return np.ascontiguousarray(flat, dtype=np.uint32)
+
+
+def _concatenate(batches: Sequence[tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]]) -> TokenBatch:
+    """One batch of several, in order."""
+    if len(batches) == 1:
+        return TokenBatch(*batches[0])
+    ids = [np.empty(0, np.uint32)]
+    offsets = [np.zeros(1, np.int64)]
+    for part_ids, part_offsets in batches:
+        offsets.append(part_offsets[1:] + offsets[-1][-1])
+        ids.append(part_ids)
+    return TokenBatch(np.concatenate(ids), np.concatenate(offsets))

@@ -1,0 +1,336 @@
+//! `_rust.Tokenizer`: the tokenizer of `portmanteau-bpe` with Python texts in and NumPy arrays out.
+
+use crate::errors::{detached, IntoException};
+use crate::text::{cut_column, Text};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use portmanteau_bpe::format::{huggingface, merges_txt, tiktoken};
+use portmanteau_bpe::pretokenizer::NAMED_PATTERNS;
+use portmanteau_bpe::{
+    AddedToken, Definition, EncodedBatch, Error, ErrorKind, Merges, Pretokenizer, Scratch, SpecialTokens,
+    Tokenizer,
+};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyList};
+use std::sync::Mutex;
+
+/// Scratch memory that is kept warm between calls, for at most this many threads.
+const MOST_SCRATCHES: usize = 16;
+
+/// An exact byte-level BPE tokenizer.
+#[pyclass(frozen, module = "portmanteau._rust", name = "Tokenizer")]
+pub(crate) struct PyTokenizer {
+    tokenizer: Tokenizer,
+    /// Only ever locked with `try_lock`: a lock that another thread held during `fork` stays locked in the child.
+    scratches: Mutex<Vec<Scratch>>,
+}
+
+type Arrays<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>);
+
+impl PyTokenizer {
+    /// Makes a definition ready to encode.
+    pub(crate) fn from_definition(definition: Definition) -> Result<Self, Error> {
+        Ok(Self { tokenizer: Tokenizer::new(definition)?, scratches: Mutex::default() })
+    }
+
+    fn load(py: Python<'_>, read: impl FnOnce() -> Result<Definition, Error> + Send) -> PyResult<Self> {
+        detached(py, || Self::from_definition(read()?))
+    }
+
+    fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
+        let mut scratch = self.scratches.try_lock().ok().and_then(|mut kept| kept.pop()).unwrap_or_default();
+        let result = work(&mut scratch);
+        if let Ok(mut kept) = self.scratches.try_lock() {
+            if kept.len() < MOST_SCRATCHES {
+                kept.push(scratch);
+            }
+        }
+        result
+    }
+
+    fn encode_one(&self, text: &Text, special: &SpecialTokens) -> Result<Vec<u32>, Error> {
+        self.with_scratch(|scratch| {
+            let mut ids = Vec::new();
+            self.tokenizer.encode(text.as_ref(), special, scratch, &mut ids)?;
+            Ok(ids)
+        })
+    }
+}
+
+/// What to do with special tokens: `"text"`, `"parse"`, `"error"`, or the ids to parse.
+#[derive(FromPyObject)]
+enum SpecialArgument {
+    Policy(String),
+    Ids(Vec<u32>),
+}
+
+impl SpecialArgument {
+    fn into_policy(self) -> SpecialTokens {
+        match self {
+            Self::Ids(ids) => SpecialTokens::ParseOnly(ids),
+            // The Python layer lets no other word through.
+            Self::Policy(policy) => match policy.as_str() {
+                "parse" => SpecialTokens::Parse,
+                "error" => SpecialTokens::Refuse,
+                _ => SpecialTokens::Text,
+            },
+        }
+    }
+}
+
+/// A pretokenizer from a name or an expression. One word that is no name is taken for a mistyped name.
+///
+/// # Errors
+/// [`ErrorKind::Pattern`] for an unknown name and an expression that does not compile.
+pub(crate) fn pretokenizer_from(text: &str, tiktoken_dialect: bool) -> Result<Pretokenizer, Error> {
+    let is_word = text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
+    match (is_word, tiktoken_dialect) {
+        (true, _) => Pretokenizer::named(text),
+        (false, true) => Pretokenizer::from_tiktoken_pattern(text),
+        (false, false) => Pretokenizer::from_regex(text),
+    }
+}
+
+fn arrays(py: Python<'_>, batch: EncodedBatch) -> Arrays<'_> {
+    (batch.ids.into_pyarray(py), batch.offsets.into_pyarray(py))
+}
+
+#[pymethods]
+impl PyTokenizer {
+    /// Reads the content of a `.tiktoken` file.
+    #[staticmethod]
+    fn from_tiktoken(
+        py: Python<'_>,
+        content: PyBackedBytes,
+        pretokenizer: &str,
+        special_tokens: Vec<(String, u32)>,
+    ) -> PyResult<Self> {
+        Self::load(py, || tiktoken::read(&content, pretokenizer_from(pretokenizer, true)?, special_tokens))
+    }
+
+    /// Takes (bytes, rank) of every token, as a live tiktoken encoding holds them.
+    #[staticmethod]
+    fn from_ranks(
+        py: Python<'_>,
+        ranks: Vec<(PyBackedBytes, u32)>,
+        pretokenizer: &str,
+        special_tokens: Vec<(String, u32)>,
+    ) -> PyResult<Self> {
+        Self::load(py, || {
+            let tokens = ranks.into_iter().map(|(bytes, rank)| (rank, bytes.to_vec())).collect();
+            tiktoken::from_ranks(tokens, pretokenizer_from(pretokenizer, true)?, special_tokens)
+        })
+    }
+
+    /// Reads the content of a `tokenizer.json`.
+    #[staticmethod]
+    fn from_huggingface(py: Python<'_>, content: PyBackedBytes) -> PyResult<Self> {
+        Self::load(py, || huggingface::read(&content))
+    }
+
+    /// Reads the contents of `vocab.json` and `merges.txt`.
+    #[staticmethod]
+    fn from_merges(
+        py: Python<'_>,
+        vocab_json: PyBackedBytes,
+        merges_txt: PyBackedBytes,
+        pretokenizer: &str,
+        special_tokens: Vec<String>,
+    ) -> PyResult<Self> {
+        Self::load(py, || {
+            let pretokenizer = pretokenizer_from(pretokenizer, false)?;
+            merges_txt::read(&vocab_json, &merges_txt, pretokenizer, &special_tokens)
+        })
+    }
+
+    /// The content of a `tokenizer.json`.
+    fn to_huggingface<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let content = detached(py, || huggingface::write(self.tokenizer.definition()))?;
+        Ok(PyBytes::new(py, &content))
+    }
+
+    /// The content of a `.tiktoken` file.
+    fn to_tiktoken<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let content = detached(py, || tiktoken::write(self.tokenizer.definition()))?;
+        Ok(PyBytes::new(py, &content))
+    }
+
+    /// The ids of one text.
+    fn encode<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        special: SpecialArgument,
+    ) -> PyResult<Bound<'py, PyArray1<u32>>> {
+        let py = text.py();
+        let (text, special) = (Text::from_python(text, None)?, special.into_policy());
+        Ok(detached(py, || self.encode_one(&text, &special))?.into_pyarray(py))
+    }
+
+    /// The ids and offsets of every text of an iterable.
+    fn encode_batch<'py>(
+        &self,
+        documents: &Bound<'py, PyAny>,
+        special: SpecialArgument,
+        threads: usize,
+    ) -> PyResult<Arrays<'py>> {
+        let py = documents.py();
+        let (texts, special) = (Text::from_iterable(documents)?, special.into_policy());
+        Ok(arrays(py, detached(py, || self.tokenizer.encode_batch(&texts, &special, threads))?))
+    }
+
+    /// The ids and offsets of every text of a string column.
+    fn encode_column<'py>(
+        &self,
+        py: Python<'py>,
+        data: PyReadonlyArray1<'py, u8>,
+        offsets: PyReadonlyArray1<'py, i64>,
+        special: SpecialArgument,
+        threads: usize,
+    ) -> PyResult<Arrays<'py>> {
+        let texts = cut_column(py, data.as_slice()?, offsets.as_slice()?)?;
+        let special = special.into_policy();
+        Ok(arrays(py, detached(py, || self.tokenizer.encode_batch(&texts, &special, threads))?))
+    }
+
+    /// The number of ids of one text.
+    fn count(&self, text: &Bound<'_, PyAny>, special: SpecialArgument) -> PyResult<usize> {
+        let (borrowed, special) = (Text::from_python(text, None)?, special.into_policy());
+        Ok(detached(text.py(), || self.encode_one(&borrowed, &special))?.len())
+    }
+
+    /// The bytes of the tokens.
+    fn decode_bytes<'py>(
+        &self,
+        py: Python<'py>,
+        ids: PyReadonlyArray1<'py, u32>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let ids = ids.as_slice()?;
+        let bytes = detached(py, || {
+            let mut bytes = Vec::new();
+            self.tokenizer.decode(ids, &mut bytes).map(|()| bytes)
+        })?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// The bytes of every document of a batch.
+    fn decode_batch<'py>(
+        &self,
+        py: Python<'py>,
+        ids: PyReadonlyArray1<'py, u32>,
+        offsets: PyReadonlyArray1<'py, i64>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let (ids, offsets) = (ids.as_slice()?, offsets.as_slice()?);
+        let documents = PyList::empty(py);
+        let mut bytes = Vec::new();
+        for (document, pair) in offsets.windows(2).enumerate() {
+            bytes.clear();
+            let range = usize::try_from(pair[0]).ok().zip(usize::try_from(pair[1]).ok());
+            let decoded = range.and_then(|(start, end)| ids.get(start..end)).map_or_else(
+                || Err(Error::new(ErrorKind::TokenId, "the offsets of the batch leave its ids")),
+                |ids| self.tokenizer.decode(ids, &mut bytes),
+            );
+            decoded.map_err(|error| error.in_document(document as u64).into_exception(py))?;
+            documents.append(PyBytes::new(py, &bytes))?;
+        }
+        Ok(documents)
+    }
+
+    /// One more than the largest id.
+    #[getter]
+    fn vocab_size(&self) -> usize {
+        self.tokenizer.vocab_size()
+    }
+
+    /// The number of merges: pairs in the list, or pairs of tokens whose concatenation is a token.
+    #[getter]
+    fn n_merges(&self) -> usize {
+        self.tokenizer.n_merges()
+    }
+
+    /// Whether the file has an explicit merge list; if not, the rank of a merge is the id of what it makes.
+    #[getter]
+    fn has_merge_list(&self) -> bool {
+        matches!(self.tokenizer.definition().merges, Merges::Listed(_))
+    }
+
+    /// Whether a pretoken that is a token becomes that token, whatever its merges make of it.
+    #[getter]
+    fn whole_words_first(&self) -> bool {
+        self.tokenizer.definition().whole_words_first
+    }
+
+    /// The byte values without a token of their own.
+    #[getter]
+    fn missing_bytes(&self) -> Vec<u32> {
+        self.tokenizer.definition().vocabulary.missing_bytes().into_iter().map(u32::from).collect()
+    }
+
+    /// The names of the normalization forms, in order.
+    #[getter]
+    fn normalization(&self) -> Vec<&'static str> {
+        self.tokenizer.definition().normalization.iter().map(|form| form.name()).collect()
+    }
+
+    /// The name of the pretokenizer, if it has one.
+    #[getter]
+    fn pretokenizer_name(&self) -> Option<&'static str> {
+        self.tokenizer.definition().pretokenizer.name()
+    }
+
+    /// The expression of the pretokenizer, if it is a single one.
+    #[getter]
+    fn pretokenizer_regex(&self) -> Option<&str> {
+        self.tokenizer.definition().pretokenizer.regex()
+    }
+
+    /// (content, id) of the special tokens, in order of id.
+    #[getter]
+    fn special_tokens(&self) -> Vec<(String, u32)> {
+        let added = &self.tokenizer.definition().added_tokens;
+        let mut special: Vec<&AddedToken> = added.iter().filter(|token| token.special).collect();
+        special.sort_by_key(|token| token.token_id);
+        special.into_iter().map(|token| (token.content.clone(), token.token_id)).collect()
+    }
+
+    /// (content, id) of all added tokens, in order of id.
+    #[getter]
+    fn added_tokens(&self) -> Vec<(String, u32)> {
+        let mut added: Vec<&AddedToken> = self.tokenizer.definition().added_tokens.iter().collect();
+        added.sort_by_key(|token| token.token_id);
+        added.into_iter().map(|token| (token.content.clone(), token.token_id)).collect()
+    }
+
+    /// The bytes of a token, or `None`.
+    fn token_bytes<'py>(&self, py: Python<'py>, token_id: u32) -> Option<Bound<'py, PyBytes>> {
+        self.tokenizer.token_bytes(token_id).map(|bytes| PyBytes::new(py, bytes))
+    }
+
+    /// The id of the token with these bytes, or `None`.
+    fn token_id(&self, token: &[u8]) -> Option<u32> {
+        self.tokenizer.definition().token_id(token)
+    }
+
+    /// SHA-256, in hexadecimal, over everything that decides which ids a text gets.
+    fn fingerprint(&self, py: Python<'_>) -> PyResult<String> {
+        detached(py, || Ok::<_, Error>(self.tokenizer.fingerprint()))
+    }
+
+    /// The pretokens of a text.
+    fn pretokens(&self, text: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+        let borrowed = Text::from_python(text, None)?;
+        detached(text.py(), || {
+            let mut pretokens = Vec::new();
+            self.tokenizer.definition().pretokenizer.split(borrowed.as_ref(), &mut |pretoken| {
+                pretokens.push(pretoken.to_owned());
+                Ok(())
+            })?;
+            Ok::<_, Error>(pretokens)
+        })
+    }
+}
+
+/// (name, description, expression) of every pretokenizer that has a name.
+#[pyfunction]
+pub(crate) fn named_pretokenizers() -> Vec<(&'static str, &'static str, &'static str)> {
+    NAMED_PATTERNS.iter().map(|pattern| (pattern.name, pattern.description, pattern.regex)).collect()
+}
