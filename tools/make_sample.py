@@ -59,9 +59,15 @@ DJANGO_FILES = [
     "django/utils/functional.py",
     "django/utils/html.py",
     "django/utils/text.py",
-    *(f"django/contrib/admin/static/admin/js/{name}.js" for name in ("actions", "calendar", "inlines", "core")),
+    *(
+        f"django/contrib/admin/static/admin/js/{name}.js"
+        for name in ("actions", "calendar", "inlines", "core")
+    ),
     *(f"django/contrib/admin/static/admin/css/{name}.css" for name in ("base", "forms", "widgets")),
-    *(f"django/contrib/admin/templates/admin/{name}.html" for name in ("base", "change_list", "index", "login")),
+    *(
+        f"django/contrib/admin/templates/admin/{name}.html"
+        for name in ("base", "change_list", "index", "login")
+    ),
 ]
 RUST_FILES = {
     "aho-corasick": ["dfa.rs", "lib.rs", "transducer.rs"],
@@ -120,7 +126,9 @@ def prose(package: Path) -> Iterator[Document]:
         if lines[0] == NOVEL:
             chapters = re.split(r"(?m)^(?=Chapter \d+$)", "\n".join(lines))
             for number, chapter in enumerate(chapters[1:], start=1):
-                yield document("janeaustenr", f"pride-and-prejudice/{number:02}", "en-Latn", chapter.strip() + "\n")
+                yield document(
+                    "janeaustenr", f"pride-and-prejudice/{number:02}", "en-Latn", chapter.strip() + "\n"
+                )
 
 
 def declarations(package: Path) -> Iterator[Document]:
@@ -135,7 +143,9 @@ def declarations(package: Path) -> Iterator[Document]:
             paragraphs = [ast.literal_eval(f'"{text}"') for text in quoted.findall(record)]
             if paragraphs and speakers and int(speakers[1]) >= MINIMUM_SPEAKERS:
                 language = Path(name).stem.replace("_", "-")
-                yield document("gflanguages", f"declaration/{language}", language, "\n".join(paragraphs) + "\n")
+                yield document(
+                    "gflanguages", f"declaration/{language}", language, "\n".join(paragraphs) + "\n"
+                )
 
 
 def messages(catalog: str) -> Iterator[str]:
@@ -179,7 +189,9 @@ def web_code(package: Path) -> Iterator[Document]:
     with zipfile.ZipFile(package) as archive:
         for name in DJANGO_FILES:
             language = LANGUAGE_OF_SUFFIX[Path(name).suffix]
-            yield document("django", name.removeprefix("django/"), language, archive.read(name).decode("utf-8"))
+            yield document(
+                "django", name.removeprefix("django/"), language, archive.read(name).decode("utf-8")
+            )
 
 
 def rust_code(name: str, package: Path) -> Iterator[Document]:
@@ -250,7 +262,9 @@ def main() -> None:
     (DESTINATION / "sample.jsonl.gz").write_bytes(gzip.compress(lines, 9, mtime=0))
     (DESTINATION / "LICENSES.md").write_text(licences(wheels, crates), encoding="utf-8")
     size = sum(len(text["text"].encode()) for text in documents)
-    print(f"{len(documents)} documents, {size:,} bytes of text in {len({d['language'] for d in documents})} languages")
+    print(
+        f"{len(documents)} documents, {size:,} bytes of text in {len({d['language'] for d in documents})} languages"
+    )
 
 
 if __name__ == "__main__":

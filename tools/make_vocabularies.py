@@ -34,7 +34,9 @@ def main() -> None:
     for name, expected in SHA256.items():
         contents = (assets / f"{name}.tiktoken").read_bytes()
         if hashlib.sha256(contents).hexdigest() != expected:
-            raise SystemExit(f"{assets / name}.tiktoken is not the published file: its sha256 is not {expected}")
+            raise SystemExit(
+                f"{assets / name}.tiktoken is not the published file: its sha256 is not {expected}"
+            )
         (DESTINATION / f"{name}.tiktoken.gz").write_bytes(gzip.compress(contents, 9, mtime=0))
 
 
