@@ -16,22 +16,20 @@ PackPlan(2 sequences of up to 8 tokens, 4 documents, 87.50 % full, best_fit_decr
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import operator
 import os
-import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
 from portmanteau import _rust
 from portmanteau.errors import FileError, PackingError
+from portmanteau.files import read_bytes, write_atomically
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -177,13 +175,13 @@ class Pieces:
         first = np.repeat(starts[self.sequence_offsets[:-1]], np.diff(self.sequence_offsets))
         return (starts - first).astype(np.uint32)
 
-    def _take(self, sequences: Int64Array) -> tuple[Pieces, Int64Array]:
-        """The pieces of these sequences, and where they were."""
+    def _take(self, sequences: Int64Array) -> Pieces:
+        """The pieces of these sequences, in this order."""
         first = self.sequence_offsets[sequences]
         counts = self.sequence_offsets[sequences + 1] - first
         offsets = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
         index = np.repeat(first - offsets[:-1], counts) + np.arange(offsets[-1])
-        return Pieces(self.document[index], self.start[index], self.length[index], offsets), index
+        return Pieces(self.document[index], self.start[index], self.length[index], offsets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -376,7 +374,7 @@ class PackPlan:
             self._check_lengths(np.diff(offsets), None)
         else:
             rows = _rows(sequences, self.n_sequences)
-            pieces, _ = self.pieces._take(rows)
+            pieces = self.pieces._take(rows)
             self._check_lengths(np.diff(offsets), pieces.document)
         packed = PackedSequences(
             capacity=self.capacity,
@@ -433,8 +431,12 @@ class PackPlan:
         header = {**self._options(), "fingerprint": self.fingerprint}
         schema = pa.schema([(name, column.type) for name, column in columns.items()])
         schema = schema.with_metadata({_METADATA_KEY: json.dumps(header).encode()})
-        with _replacing(Path(path)) as file, pa.ipc.new_file(file, schema) as writer:
-            writer.write_batch(pa.record_batch(list(columns.values()), schema=schema))
+
+        def write(stream: IO[bytes]) -> None:
+            with pa.ipc.new_file(stream, schema) as writer:
+                writer.write_batch(pa.record_batch(list(columns.values()), schema=schema))
+
+        write_atomically(path, write)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> PackPlan:
@@ -445,28 +447,23 @@ class PackPlan:
         """
         import pyarrow as pa
 
-        try:
-            content = Path(path).read_bytes()
-        except OSError as error:
-            raise _file_error(path, f"cannot be read: {error.strerror or error}; give the path of a saved plan") from error
+        content = read_bytes(path)
         try:
             reader = pa.ipc.open_file(pa.BufferReader(content))
             header = json.loads((reader.schema.metadata or {})[_METADATA_KEY])
-            if header.pop("version") != _PLAN_VERSION:
-                raise _file_error(path, "holds a plan of another version; pack again and save the new plan")
-            batch = reader.get_batch(0)
-            batch.validate(full=True)
-            arrays = {name: batch.column(name).flatten().to_numpy() for name in batch.schema.names}
-            fingerprint = header.pop("fingerprint")
-            dropped = DroppedPieces(*(arrays.pop(f"dropped_{name}") for name in ("document", "start", "length")))
-            plan = cls(**header, pieces=Pieces(**arrays), dropped=dropped)
+            version, fingerprint = header.pop("version"), header.pop("fingerprint")
+            if version == _PLAN_VERSION:
+                batch = reader.get_batch(0)
+                batch.validate(full=True)
+                arrays = {name: batch.column(name).flatten().to_numpy() for name in batch.schema.names}
+                dropped = DroppedPieces(*(arrays.pop(f"dropped_{name}") for name in ("document", "start", "length")))
+                plan = cls(**header, pieces=Pieces(**arrays), dropped=dropped)
         except (pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
-            if isinstance(error, FileError):
-                raise
-            message = f"is no plan, or was cut short ({error}); write it again with PackPlan.save"
-            raise _file_error(path, message) from error
+            raise _load_error(path, f"is no plan, or was cut short ({error})") from error
+        if version != _PLAN_VERSION:
+            raise _load_error(path, f"holds a plan of version {version}, and this is version {_PLAN_VERSION}")
         if plan.fingerprint != fingerprint:
-            raise _file_error(path, "was changed since it was written; write it again with PackPlan.save")
+            raise _load_error(path, "was changed since it was written")
         return plan
 
 
@@ -579,13 +576,14 @@ def _error(message: str, document: int | None = None) -> PackingError:
     return error
 
 
-def _file_error(path: str | os.PathLike[str], message: str) -> FileError:
-    error = FileError(f"{os.fspath(path)}: {message}")
+def _load_error(path: str | os.PathLike[str], message: str) -> FileError:
+    error = FileError(f"{os.fspath(path)}: {message}; pack again and write it with PackPlan.save")
     error.path = os.fspath(path)
     return error
 
 
 def _integer(name: str, value: Any, low: int, high: int) -> int:
+    """An option as an int, or an error that says what it may be."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -596,7 +594,7 @@ def _integer(name: str, value: Any, low: int, high: int) -> int:
 
 
 def _lengths(lengths: Any) -> Uint32Array:
-    """Any lengths that :func:`pack` takes, as a contiguous uint32 array."""
+    """Any lengths that :func:`pack` takes, checked, as a contiguous uint32 array."""
     if hasattr(lengths, "ids") and hasattr(lengths, "offsets"):
         lengths = np.diff(_documents(lengths)[1])
     elif hasattr(lengths, "__arrow_c_array__") or hasattr(lengths, "__arrow_c_stream__"):
@@ -604,17 +602,73 @@ def _lengths(lengths: Any) -> Uint32Array:
     try:
         array = np.asarray(lengths)
     except ValueError as error:
-        raise PackingError(f"lengths must be one integer for each document: {error}") from error
+        raise PackingError(f"lengths must be a flat list or array, one integer a document: {error}") from error
     if array.ndim != 1:
         raise PackingError(f"lengths have {array.ndim} dimensions; pass a flat list or array, one integer a document")
-    if array.dtype.kind == "f" or array.dtype == object:
-        whole = np.array([_is_whole(value) for value in array.tolist()], bool)
-    elif array.dtype.kind in "iu":
-        whole = np.ones(len(array), bool) if array.dtype.itemsize > 4 else whole_all(array)
+    if array.size == 0:
+        return np.empty(0, np.uint32)
+    if array.dtype.kind in "iu":
+        wrong = (array < 0) | (array > _MAX_LENGTH)
+    elif array.dtype.kind == "f":
+        # A NaN fails both comparisons; columns with gaps become floats in pandas, and whole ones are lengths.
+        wrong = ~((array >= 0) & (array <= _MAX_LENGTH)) | (array != np.floor(array))
+    elif array.dtype.kind == "O":
+        wrong = np.array([not _is_length(value) for value in array], dtype=bool)
     else:
-        raise PackingError(f"lengths have dtype {array.dtype}; they must be integers")
-    return array
+        raise PackingError(f"lengths are of dtype {array.dtype}; pass one integer for each document")
+    if wrong.any():
+        document = int(wrong.argmax())
+        message = f"has length {array[document]!s}; lengths are integers from 0 to {_MAX_LENGTH}"
+        raise _error(message, document)
+    return np.ascontiguousarray(array, dtype=np.uint32)
+
+
+def _is_length(value: object) -> bool:
+    """Whether an element of an array of objects is an integer in range."""
+    try:
+        return 0 <= operator.index(value) <= _MAX_LENGTH  # type: ignore[arg-type]
+    except TypeError:
+        return False
+
+
+def _arrow_lengths(column: Any) -> npt.NDArray[Any]:
+    """The lengths in an Arrow column of integers, in one chunk or several."""
+    import pyarrow as pa
+
+    try:
+        is_stream = hasattr(column, "__arrow_c_stream__")
+        chunked = pa.chunked_array(column) if is_stream else pa.chunked_array([pa.array(column)])
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise PackingError(f"lengths must be an Arrow column of integers: {error}") from error
+    if not pa.types.is_integer(chunked.type):
+        raise PackingError(f"lengths are an Arrow column of {chunked.type}; pass one integer for each document")
+    if chunked.null_count:
+        document = int(chunked.is_null().to_numpy().argmax())
+        raise _error("has a null for its length; fill it, or leave the document out", document)
+    numbers: npt.NDArray[Any] = chunked.to_numpy()
+    return numbers
 
 
 def _documents(batch: Documents) -> tuple[Uint32Array, Int64Array]:
-    raise NotImplementedError
+    """The two arrays of a batch, in the dtypes that Rust reads; a copy only where they have others."""
+    try:
+        ids, offsets = np.asarray(batch.ids), np.asarray(batch.offsets)
+    except AttributeError as error:
+        raise PackingError(f"{type(batch).__name__} has no ids and offsets; pass a TokenBatch") from error
+    if ids.ndim != 1 or offsets.ndim != 1 or ids.dtype.kind not in "iu" or offsets.dtype.kind not in "iu":
+        raise PackingError("the ids and the offsets of a batch must be flat arrays of integers")
+    if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] > len(ids):
+        raise PackingError(f"the offsets of a batch must run from 0 to its number of ids, {len(ids)}")
+    if not np.can_cast(ids.dtype, np.uint32) and ids.size and (ids.min() < 0 or ids.max() > 2**32 - 1):
+        raise PackingError("the ids of a batch must be from 0 to 2**32 - 1")
+    return np.ascontiguousarray(ids, np.uint32), np.ascontiguousarray(offsets, np.int64)
+
+
+def _rows(sequences: Any, n_sequences: int) -> Int64Array:
+    """The numbers of sequences to lay out, checked."""
+    rows = np.asarray(sequences)
+    if rows.size == 0:
+        return np.empty(0, np.int64)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n_sequences:
+        raise PackingError(f"sequences must be a flat list of integers from 0 to {n_sequences - 1}")
+    return rows.astype(np.int64)

@@ -1,5 +1,5 @@
-//! `portmanteau._rust.pack_*`: packing for `portmanteau.packing`, on NumPy arrays. A plan lives in Python, as arrays; the
-//! functions here take them from its attributes and hand them to the crate, which checks them before it follows an index.
+//! `portmanteau._rust.pack_*`: packing for `portmanteau.packing`, on `NumPy` arrays. A plan lives in Python, as
+//! arrays; the functions here take them from its attributes and hand them to the crate, which checks them before it follows an index.
 
 use crate::errors::{detached, exception, IntoException};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2};
@@ -69,6 +69,7 @@ impl LayoutArrays<'_> {
 /// Plans how documents of these lengths stand in sequences; gives the arrays of the plan by name.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "one argument for each option of portmanteau.pack")]
+#[expect(clippy::needless_pass_by_value, reason = "arguments from Python are extracted by value")]
 pub(crate) fn pack_plan<'py>(
     py: Python<'py>,
     lengths: PyReadonlyArray1<'py, u32>,
