@@ -11,6 +11,7 @@ Text → pretokens → ids → a plan of sequences → batches:
 ``import portmanteau`` imports NumPy and nothing heavier.
 """
 
+from portmanteau import data
 from portmanteau._rust import __version__
 from portmanteau.batch import TokenBatch
 from portmanteau.errors import (
@@ -26,7 +27,9 @@ from portmanteau.errors import (
     UnsupportedError,
     VocabularyError,
 )
+from portmanteau.packing import PackedSequences, PackPlan, pack
 from portmanteau.tokenizer import Tokenizer
+from portmanteau.training import train_bpe, train_superbpe
 
 __all__ = [
     "DecodingError",
@@ -35,6 +38,8 @@ __all__ = [
     "FileError",
     "InternalError",
     "MissingDependencyError",
+    "PackPlan",
+    "PackedSequences",
     "PackingError",
     "PatternError",
     "TokenBatch",
@@ -43,4 +48,8 @@ __all__ = [
     "UnsupportedError",
     "VocabularyError",
     "__version__",
+    "data",
+    "pack",
+    "train_bpe",
+    "train_superbpe",
 ]
