@@ -51,7 +51,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     if skipped:
         terminalreporter.section("SKIPPED FOR LACK OF TEST DATA", red=True)
-        terminalreporter.line(f"{SHARED} does not hold what these {len(skipped)} tests read:")
+        terminalreporter.line(f"{SHARED} does not hold what these tests read ({len(skipped)}):")
         for report in skipped:
             terminalreporter.line(f"  {report.nodeid}")
 
