@@ -1,9 +1,9 @@
 """Packs documents into training sequences of a fixed length, near the optimum and with nothing lost.
 
-A *document* is a run of token ids. A *piece* is a run of tokens of one document. A *sequence* holds at most ``capacity``
-tokens, in one piece or several. :func:`pack` looks at the lengths of documents only and makes a :class:`PackPlan`;
-:meth:`PackPlan.apply` takes the ids and makes :class:`PackedSequences`, the arrays that models and attention kernels
-take. The definitions of the strategies are in ``docs/design/packing.md``.
+A *document* is a run of token ids. A *piece* is a run of tokens of one document. A *sequence* holds at most
+``capacity`` tokens, in one piece or several. :func:`pack` looks at the lengths of documents only and makes a
+:class:`PackPlan`; :meth:`PackPlan.apply` takes the ids and makes :class:`PackedSequences`, the arrays that models
+and attention kernels take. The definitions of the strategies are in ``docs/design/packing.md``.
 
 >>> import numpy as np
 >>> import portmanteau as pm
@@ -121,13 +121,17 @@ def pack(
     lengths = _lengths(lengths)
     capacity = _integer("capacity", capacity, 1, _MAX_LENGTH)
     if max_documents_per_sequence is not None:
-        max_documents_per_sequence = _integer("max_documents_per_sequence", max_documents_per_sequence, 1, 2**32 - 1)
+        max_documents_per_sequence = _integer(
+            "max_documents_per_sequence", max_documents_per_sequence, 1, 2**32 - 1
+        )
     for name, value in (("strategy", strategy), ("long_documents", long_documents)):
         if not isinstance(value, str):
             raise PackingError(f"{name} is {value!r}; it must be a string")
     arrays = _rust.pack_plan(
         lengths, capacity, strategy, long_documents, max_documents_per_sequence, bool(bos), bool(eos)
     )
+    for array in arrays.values():
+        array.setflags(write=False)
     return PackPlan(
         capacity=capacity,
         strategy=strategy,
@@ -137,9 +141,7 @@ def pack(
         eos=bool(eos),
         n_documents=len(lengths),
         pieces=Pieces(arrays["document"], arrays["start"], arrays["length"], arrays["sequence_offsets"]),
-        dropped=DroppedPieces(
-            arrays["dropped_document"], arrays["dropped_start"], arrays["dropped_length"]
-        ),
+        dropped=DroppedPieces(arrays["dropped_document"], arrays["dropped_start"], arrays["dropped_length"]),
     )
 
 
@@ -266,7 +268,8 @@ class PackPlan:
     @cached_property
     def document_lengths(self) -> Uint32Array:
         """The number of ids in every document, as planned, uint32 ``[documents]``."""
-        return _rust.pack_document_lengths(self, self.dropped, self.n_documents)
+        lengths: Uint32Array = _rust.pack_document_lengths(self, self.dropped, self.n_documents)
+        return lengths
 
     @cached_property
     def n_empty_documents(self) -> int:
@@ -289,7 +292,15 @@ class PackPlan:
         return digest.hexdigest()
 
     def _options(self) -> dict[str, Any]:
-        names = ("capacity", "strategy", "long_documents", "max_documents_per_sequence", "bos", "eos", "n_documents")
+        names = (
+            "capacity",
+            "strategy",
+            "long_documents",
+            "max_documents_per_sequence",
+            "bos",
+            "eos",
+            "n_documents",
+        )
         return {"version": _PLAN_VERSION, **{name: getattr(self, name) for name in names}}
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -320,11 +331,10 @@ class PackPlan:
         >>> pm.pack([3, 5], capacity=4).verify([3, 5])
         >>> pm.pack([3, 5], capacity=4).verify([3, 6])
         Traceback (most recent call last):
-        portmanteau.errors.PackingError: document 1: has 6 ids, but the plan is for 5; ...
+        portmanteau.errors.PackingError: document 1: has 6 tokens, but its pieces cover 5
         """
-        if lengths is not None:
-            self._check_lengths(_lengths(lengths), None)
-        _rust.pack_verify(self, self.dropped, self.document_lengths)
+        lengths = self.document_lengths if lengths is None else _lengths(lengths)
+        _rust.pack_verify(self, self.dropped, self.n_documents, lengths)
 
     def apply(
         self,
@@ -456,7 +466,9 @@ class PackPlan:
                 batch = reader.get_batch(0)
                 batch.validate(full=True)
                 arrays = {name: batch.column(name).flatten().to_numpy() for name in batch.schema.names}
-                dropped = DroppedPieces(*(arrays.pop(f"dropped_{name}") for name in ("document", "start", "length")))
+                dropped = DroppedPieces(
+                    *(arrays.pop(f"dropped_{name}") for name in ("document", "start", "length"))
+                )
                 plan = cls(**header, pieces=Pieces(**arrays), dropped=dropped)
         except (pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
             raise _load_error(path, f"is no plan, or was cut short ({error})") from error
@@ -494,7 +506,9 @@ class PackedSequences:
         return len(self.sequences)
 
     def __repr__(self) -> str:
-        return f"PackedSequences({len(self)} sequences of {self.capacity} positions, {len(self.pieces)} pieces)"
+        return (
+            f"PackedSequences({len(self)} sequences of {self.capacity} positions, {len(self.pieces)} pieces)"
+        )
 
     @property
     def sequence_offsets(self) -> Int64Array:
@@ -602,9 +616,13 @@ def _lengths(lengths: Any) -> Uint32Array:
     try:
         array = np.asarray(lengths)
     except ValueError as error:
-        raise PackingError(f"lengths must be a flat list or array, one integer a document: {error}") from error
+        raise PackingError(
+            f"lengths must be a flat list or array, one integer a document: {error}"
+        ) from error
     if array.ndim != 1:
-        raise PackingError(f"lengths have {array.ndim} dimensions; pass a flat list or array, one integer a document")
+        raise PackingError(
+            f"lengths have {array.ndim} dimensions; pass a flat list or array, one integer a document"
+        )
     if array.size == 0:
         return np.empty(0, np.uint32)
     if array.dtype.kind in "iu":
@@ -641,7 +659,9 @@ def _arrow_lengths(column: Any) -> npt.NDArray[Any]:
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise PackingError(f"lengths must be an Arrow column of integers: {error}") from error
     if not pa.types.is_integer(chunked.type):
-        raise PackingError(f"lengths are an Arrow column of {chunked.type}; pass one integer for each document")
+        raise PackingError(
+            f"lengths are an Arrow column of {chunked.type}; pass one integer for each document"
+        )
     if chunked.null_count:
         document = int(chunked.is_null().to_numpy().argmax())
         raise _error("has a null for its length; fill it, or leave the document out", document)

@@ -13,13 +13,9 @@ impl PackPlan {
     /// # Errors
     /// Names the first document of which a token is missing or there twice.
     pub fn verify(&self, lengths: &[u32]) -> Result<()> {
-        if lengths.len() != self.n_documents {
-            let message =
-                format!("the plan is for {} documents, but there are {}", self.n_documents, lengths.len());
-            return Err(Error::new(message).in_document(self.n_documents.min(lengths.len())));
-        }
         self.layout()?;
-        verify_conservation(self.pieces.as_slices(), self.dropped.as_slices(), self.framing, lengths)
+        let (pieces, dropped) = (self.pieces.as_slices(), self.dropped.as_slices());
+        verify_conservation(pieces, dropped, self.framing, self.n_documents, lengths)
     }
 
     /// The number of ids in every document, as planned.
@@ -29,7 +25,8 @@ impl PackPlan {
     }
 }
 
-/// Proves that pieces and dropped pieces together hold every token of every document exactly once.
+/// Proves that pieces and dropped pieces of `n_documents` documents together hold every token of documents with these
+/// lengths exactly once.
 ///
 /// # Errors
 /// Names the first document of which a token is missing or there twice.
@@ -37,8 +34,13 @@ pub fn verify_conservation(
     pieces: PieceSlices<'_>,
     dropped: PieceSlices<'_>,
     framing: Framing,
+    n_documents: usize,
     lengths: &[u32],
 ) -> Result<()> {
+    if lengths.len() != n_documents {
+        let message = format!("the plan is for {n_documents} documents, but there are {}", lengths.len());
+        return Err(Error::new(message).in_document(n_documents.min(lengths.len())));
+    }
     let mut spans: Vec<(u32, u32, u32)> = pieces.iter().chain(dropped.iter()).collect();
     spans.sort_unstable();
     let mut spans = spans.into_iter().peekable();

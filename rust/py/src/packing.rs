@@ -110,11 +110,12 @@ pub(crate) fn pack_verify<'py>(
     py: Python<'py>,
     layout: LayoutArrays<'py>,
     dropped: PieceArrays<'py>,
+    n_documents: usize,
     lengths: PyReadonlyArray1<'py, u32>,
 ) -> PyResult<()> {
     let (pieces, dropped) = (layout.pieces.as_slices()?, dropped.as_slices()?);
     let (framing, lengths) = (layout.framing(), lengths.as_slice()?);
-    layout.detached(py, |_| verify_conservation(pieces, dropped, framing, lengths))
+    layout.detached(py, |_| verify_conservation(pieces, dropped, framing, n_documents, lengths))
 }
 
 /// The number of ids in every document, as planned.
