@@ -39,11 +39,12 @@ BATCH_DOCUMENTS = 4096
 def expand(paths: Paths) -> list[str]:
     """The files that paths and glob patterns name, each pattern's in sorted order.
 
-    A path that exists is taken as it is, even if it looks like a pattern. ``**`` matches any number of folders. A file
-    that is named twice is listed twice.
+    A path that exists is taken as it is, even if it looks like a pattern. ``**`` matches any number of
+    folders. A file that is named twice is listed twice.
 
     Raises:
-        FileError: A path does not exist, a pattern matches no file, a path is a folder, or there is no path at all.
+        FileError: A path does not exist, a pattern matches no file, a path is a folder, or there is no path
+            at all.
 
     >>> from pathlib import Path
     >>> _ = Path("b.txt").write_text("b"), Path("a.txt").write_text("a")
@@ -52,13 +53,17 @@ def expand(paths: Paths) -> list[str]:
     """
     patterns = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     files: list[str] = []
-    for pattern in map(os.fspath, patterns):
+    for path in patterns:
+        pattern = os.fspath(path)
         if Path(pattern).is_dir():
-            raise _file_error(pattern, f"this is a folder; name its files, for example {pattern.rstrip('/')}/**/*.jsonl")
+            raise _file_error(
+                pattern, f"this is a folder; name its files, for example {pattern.rstrip('/')}/**/*.jsonl"
+            )
         if Path(pattern).exists():
             files.append(pattern)
             continue
-        matches = sorted(match for match in glob.glob(pattern, recursive=True) if Path(match).is_file())
+        # Path.glob takes no absolute patterns.
+        matches = sorted(filter(os.path.isfile, glob.glob(pattern, recursive=True)))  # noqa: PTH207
         if not matches:
             raise _file_error(pattern, "no file has this name or matches this pattern; check the path")
         files.extend(matches)
@@ -70,24 +75,25 @@ def expand(paths: Paths) -> list[str]:
 def documents(
     paths: Paths, *, text_column: str = "text", cut_text_at_lines: bool = False
 ) -> Iterator[list[str]]:
-    """The documents of files, in order, in batches of about one megabyte.
+    r"""The documents of files, in order, in batches of about one megabyte.
 
     Args:
         paths: Paths and glob patterns, as :func:`expand` takes them.
         text_column: The key (JSON Lines) or column (Parquet) that holds the text.
-        cut_text_at_lines: Plain text files come in blocks of whole lines instead of as one document, so that memory
-            stays bounded.
+        cut_text_at_lines: Plain text files come in blocks of whole lines instead of as one document, so that
+            memory stays bounded.
 
     Yields:
         Lists of ``str``. No batch holds documents of two files.
 
     Raises:
-        FileError: A file does not exist, cannot be read, is cut off, is not what its name says, or has no such key or
-            column; with ``path``, and ``line`` (JSON Lines) or row.
-        EncodingError: Bytes are not UTF-8, or a text is null or not a string; with ``path``, ``line`` and ``offset``.
+        FileError: A file does not exist, cannot be read, is cut off, is not what its name says, or has no
+            such key or column; with ``path``, and ``line`` (JSON Lines) or row.
+        EncodingError: Bytes are not UTF-8, or a text is null or not a string; with ``path``, ``line`` and
+            ``offset``.
 
     >>> from pathlib import Path
-    >>> _ = Path("two.jsonl").write_text('{"text": "by the way"}\\n{"text": "off we go"}\\n')
+    >>> _ = Path("two.jsonl").write_text('{"text": "by the way"}\n{"text": "off we go"}\n')
     >>> list(documents("two.jsonl"))
     [['by the way', 'off we go']]
     """
@@ -106,21 +112,22 @@ def documents(
 
 
 def _file_error(path: str, message: str, line: int | None = None, offset: int | None = None) -> FileError:
-    return _placed(FileError(_sentence(path, message, line, offset)), path, line, offset)
+    error = FileError(_sentence(path, message, line, offset))
+    error.path, error.line, error.offset = path, line, offset
+    return error
 
 
-def _encoding_error(path: str, message: str, line: int | None = None, offset: int | None = None) -> EncodingError:
-    return _placed(EncodingError(_sentence(path, message, line, offset)), path, line, offset)
+def _encoding_error(
+    path: str, message: str, line: int | None = None, offset: int | None = None
+) -> EncodingError:
+    error = EncodingError(_sentence(path, message, line, offset))
+    error.path, error.line, error.offset = path, line, offset
+    return error
 
 
 def _sentence(path: str, message: str, line: int | None, offset: int | None) -> str:
     place = f"{path}, line {line}" if line is not None else path
     return f"{place} (byte {offset}): {message}" if offset is not None else f"{place}: {message}"
-
-
-def _placed(error: Any, path: str, line: int | None, offset: int | None) -> Any:
-    error.path, error.line, error.offset = path, line, offset
-    return error
 
 
 @contextmanager
@@ -164,7 +171,9 @@ def _decoded(path: str, block: bytes, line: int, offset: int) -> str:
         return block.decode("utf-8")
     except UnicodeDecodeError as error:
         at_line = line + block.count(b"\n", 0, error.start)
-        message = f"byte 0x{block[error.start]:02x} is not UTF-8; convert the file, for example with iconv -t utf-8"
+        message = (
+            f"byte 0x{block[error.start]:02x} is not UTF-8; convert the file, for example with iconv -t utf-8"
+        )
         raise _encoding_error(path, message, at_line, offset + error.start) from None
 
 
@@ -196,10 +205,14 @@ def _json_lines(path: str, stream: BinaryIO, key: str) -> Iterator[str]:
             message = f"not JSON ({error}); the file must hold one JSON object a line"
             raise _file_error(path, message, line, at) from None
         if not isinstance(record, dict):
-            message = f"expected a JSON object, got {type(record).__name__}; the file must hold one object a line"
+            message = (
+                f"expected a JSON object, got {type(record).__name__}; the file must hold one object a line"
+            )
             raise _file_error(path, message, line, start)
         if key not in record:
-            message = f"the object has no key {key!r}, only {sorted(record)}; name the text's key with text_column"
+            message = (
+                f"the object has no key {key!r}, only {sorted(record)}; name the text's key with text_column"
+            )
             raise _file_error(path, message, line, start)
         text = record[key]
         if not isinstance(text, str):
@@ -231,8 +244,12 @@ def _parquet(path: str, column: str) -> Iterator[str]:
                 raise _file_error(path, message)
             kind = schema.field(column).type
             kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-                raise _encoding_error(path, f"column {column!r} holds {kind}, not strings; name another column")
+            if not (
+                pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+            ):
+                raise _encoding_error(
+                    path, f"column {column!r} holds {kind}, not strings; name another column"
+                )
             row = 0
             for batch in file.iter_batches(batch_size=1024, columns=[column]):
                 for text in _cells(path, batch.column(0), row):
@@ -256,4 +273,6 @@ def _cells(path: str, column: Any, first_row: int) -> list[str | None]:
         return cast("list[str | None]", column.to_pylist())
     except UnicodeDecodeError as error:
         rows = f"rows {first_row} to {first_row + len(column) - 1}"
-        raise _encoding_error(path, f"a text in {rows} is not UTF-8 ({error}); clean the column first") from None
+        raise _encoding_error(
+            path, f"a text in {rows} is not UTF-8 ({error}); clean the column first"
+        ) from None

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from portmanteau import reading
 from portmanteau._rust import Trainer
-from portmanteau.errors import EncodingError, TrainingError
+from portmanteau.columns import string_column
+from portmanteau.errors import TrainingError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -24,7 +25,7 @@ __all__ = ["train_bpe", "train_superbpe"]
 def train_bpe(
     files: reading.Paths | None = None,
     *,
-    texts: Iterable[str] | Any | None = None,
+    texts: Iterable[str | bytes] | Any | None = None,
     vocab_size: int,
     pretokenizer: str = "o200k",
     min_frequency: int = 0,
@@ -38,44 +39,45 @@ def train_bpe(
 ) -> Tokenizer:
     """Trains a byte-level BPE tokenizer, exactly as Hugging Face's ``BpeTrainer`` defines it.
 
-    Pretokens are counted; then, again and again, the pair of adjacent tokens with the largest count (of equals, with
-    the smallest ids) becomes a token and is replaced everywhere. Ids are given to the special tokens, then to the
-    single bytes, then to new tokens in the order in which they are made. The result depends neither on the number of
-    threads nor on how the text is cut into files.
+    Pretokens are counted; then, again and again, the pair of adjacent tokens with the largest count (of
+    equals, with the smallest ids) becomes a token and is replaced everywhere. Ids are given to the special
+    tokens, then to the single bytes, then to new tokens in the order in which they are made. The result
+    depends neither on the number of threads nor on how the text is cut into files.
 
-    Two things differ from Hugging Face: no merge makes a special token out of ordinary text, and ``max_token_bytes``
-    counts the bytes of the new token itself.
+    Two things differ from Hugging Face: no merge makes a special token out of ordinary text, and
+    ``max_token_bytes`` counts the bytes of the new token itself.
 
     Args:
         files: Paths and glob patterns of text, JSON Lines or Parquet files, compressed or not; see
             :mod:`portmanteau.reading`.
-        texts: Instead of files, an iterable of ``str``, or an Arrow string column.
+        texts: Instead of files, an iterable of ``str`` or UTF-8 ``bytes``, or an Arrow string column.
         vocab_size: The number of ids: special tokens, single bytes and new tokens.
-        pretokenizer: A name (``"o200k"``, ``"cl100k"``, ``"r50k"``, …) or a regular expression, read as Hugging Face's
-            ``Split`` reads it. No token crosses a pretoken.
+        pretokenizer: A name (``"o200k"``, ``"cl100k"``, ``"r50k"``, …) or a regular expression, read as
+            Hugging Face's ``Split`` reads it. No token crosses a pretoken.
         min_frequency: Pairs that occur less often are not merged.
         max_token_bytes: No new token is longer.
         special_tokens: Texts that get the ids from 0 on.
-        initial_alphabet: ``"all"`` makes all 256 bytes tokens, so that every text can be encoded; ``"seen"`` only
-            those that occur, as Hugging Face does by default.
-        unit: ``"line"`` pretokenizes each line with its newline by itself, as Hugging Face's ``train(files)`` does, so
-            that no token goes on after a newline; ``"document"`` pretokenizes whole documents.
+        initial_alphabet: ``"all"`` makes all 256 bytes tokens, so that every text can be encoded; ``"seen"``
+            only those that occur, as Hugging Face does by default.
+        unit: ``"line"`` pretokenizes each line with its newline by itself, as Hugging Face's ``train(files)``
+            does, so that no token goes on after a newline; ``"document"`` pretokenizes whole documents.
         text_column: The key or column of the text in JSON Lines and Parquet files.
         threads: How many threads count; all cores that this process may use, by default.
         progress: Whether to show progress on a terminal. Elsewhere none is shown.
 
     Returns:
-        The tokenizer. If the text has too few pairs, its vocabulary is smaller than asked for, and a ``UserWarning``
-        says so.
+        The tokenizer. If the text has too few pairs, its vocabulary is smaller than asked for, and a
+        ``UserWarning`` says so.
 
     Raises:
-        TrainingError: ``vocab_size`` is smaller than the special tokens and single bytes together, or other options
-            contradict each other.
+        TrainingError: ``vocab_size`` is smaller than the special tokens and single bytes together, or other
+            options contradict each other.
         PatternError: The regular expression does not compile.
         FileError, EncodingError: The text cannot be read; the message says where.
 
-    The cost is linear in the text for counting, and in the occurrences merged for merging; memory is that of the
-    distinct pretokens. Source: Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016.
+    The cost is linear in the text for counting, and in the occurrences merged for merging; memory is that of
+    the distinct pretokens. Source: Sennrich et al., "Neural Machine Translation of Rare Words with Subword
+    Units", 2016.
 
     >>> import portmanteau as pm
     >>> tok = pm.train_bpe(texts=["low low low lower lower newest newest widest"], vocab_size=260)
@@ -99,7 +101,7 @@ def train_bpe(
 def train_superbpe(
     files: reading.Paths | None = None,
     *,
-    texts: Iterable[str] | Any | None = None,
+    texts: Iterable[str | bytes] | Any | None = None,
     vocab_size: int,
     transition_size: int,
     pretokenizer: str = "superbpe",
@@ -117,23 +119,24 @@ def train_superbpe(
 ) -> Tokenizer:
     """Trains a SuperBPE tokenizer: words first, then superwords that reach across spaces.
 
-    The first stage is :func:`train_bpe` up to ``transition_size`` tokens. The second tokenizes the text again with a
-    coarser pretokenizer, which lets tokens cross spaces, and goes on merging up to ``vocab_size``. The text is read
-    once for both. The result is a plain BPE tokenizer with the second pretokenizer.
+    The first stage is :func:`train_bpe` up to ``transition_size`` tokens. The second tokenizes the text again
+    with a coarser pretokenizer, which lets tokens cross spaces, and goes on merging up to ``vocab_size``. The
+    text is read once for both. The result is a plain BPE tokenizer with the second pretokenizer.
 
-    Merges of the first stage that do not occur in the second stage's text are kept; the authors' program drops them,
-    which renumbers the tokens.
+    Merges of the first stage that do not occur in the second stage's text are kept; the authors' program
+    drops them, which renumbers the tokens.
 
     Args:
         files: As for :func:`train_bpe`, and so are all arguments that are not described here.
-        texts: Instead of files, an iterable of ``str``, or an Arrow string column.
+        texts: Instead of files, an iterable of ``str`` or UTF-8 ``bytes``, or an Arrow string column.
         vocab_size: The number of ids in the end.
-        transition_size: The number of ids when the first stage stops. The authors advise 10,000 to 20,000 fewer than
-            ``vocab_size`` for a vocabulary of 200,000.
+        transition_size: The number of ids when the first stage stops. The authors advise 10,000 to 20,000
+            fewer than ``vocab_size`` for a vocabulary of 200,000.
         pretokenizer: The first stage's; ``"superbpe"`` is the authors' current one, ``"superbpe_stage1"``.
         superword_pretokenizer: The second stage's, and that of the tokenizer.
         max_words_per_token: A superword has at most so many non-empty parts when split at spaces.
-        forbid: No superword contains any of these. The default keeps the ``": "`` apart that prompts end with.
+        forbid: No superword contains any of these. The default keeps the ``": "`` apart that prompts end
+            with.
         min_frequency: As for :func:`train_bpe`; for both stages.
         max_token_bytes: As for :func:`train_bpe`; for both stages.
         special_tokens: As for :func:`train_bpe`.
@@ -151,8 +154,8 @@ def train_superbpe(
         PatternError: As for :func:`train_bpe`.
         FileError, EncodingError: As for :func:`train_bpe`.
 
-    Memory is that of the distinct units of the second stage (nearly the whole text) and eight bytes for each of their
-    first-stage tokens. Source: Liu et al., "SuperBPE: Space Travel for Language Models", COLM 2025.
+    Memory is that of the distinct units of the second stage (nearly the whole text) and eight bytes for each
+    of their first-stage tokens. Source: Liu et al., "SuperBPE: Space Travel for Language Models", COLM 2025.
 
     >>> import portmanteau as pm
     >>> tok = pm.train_superbpe(texts=["by the way"] * 9, vocab_size=265, transition_size=262)
@@ -180,7 +183,7 @@ def train_superbpe(
 
 
 def _train(
-    batches: Iterator[list[str]],
+    batches: Iterator[list[str]] | Iterator[list[str | bytes]],
     trainer: Trainer,
     *,
     vocab_size: int,
@@ -197,18 +200,27 @@ def _train(
     if initial_alphabet not in ("all", "seen"):
         raise TrainingError(f"initial_alphabet is {initial_alphabet!r}; it must be 'all' or 'seen'")
     if isinstance(special_tokens, str):
-        raise TrainingError(f"special_tokens is the one string {special_tokens!r}; give a list: [{special_tokens!r}]")
+        raise TrainingError(
+            f"special_tokens is the one string {special_tokens!r}; give a list: [{special_tokens!r}]"
+        )
     n_initial = len(special_tokens) + (256 if initial_alphabet == "all" else 0)
+    if vocab_size < n_initial:
+        raise TrainingError(
+            f"vocab_size is {vocab_size}, but {len(special_tokens)} special tokens and "
+            f"{n_initial - len(special_tokens)} single bytes need {n_initial}; ask for {n_initial} or more"
+        )
+    if superwords is not None and superwords[0] < n_initial:
+        raise TrainingError(
+            f"transition_size is {superwords[0]}; the first stage starts with {n_initial} tokens"
+        )
     numbers = {
-        "vocab_size": (vocab_size, n_initial),
         "min_frequency": (min_frequency, 0),
-        "max_token_bytes": (1 if max_token_bytes is None else max_token_bytes, 1),
-        "transition_size": (n_initial if superwords is None else superwords[0], n_initial),
-        "threads": (1 if threads is None else threads, 1),
+        "max_token_bytes": (max_token_bytes, 1),
+        "threads": (threads, 1),
     }
     for name, (number, least) in numbers.items():
-        if number < least:
-            raise TrainingError(f"{name} is {number}; it must be at least {least} here")
+        if number is not None and number < least:
+            raise TrainingError(f"{name} is {number}; it must be at least {least}")
     if superwords is not None and superwords[0] >= vocab_size:
         raise TrainingError(
             f"transition_size is {superwords[0]}, which leaves no superword before vocab_size {vocab_size}; choose a "
@@ -249,8 +261,8 @@ def _whole_documents(unit: str) -> bool:
 
 
 def _batches(
-    files: reading.Paths | None, texts: Iterable[str] | Any | None, unit: str, text_column: str
-) -> Iterator[list[str]]:
+    files: reading.Paths | None, texts: Iterable[str | bytes] | Any | None, unit: str, text_column: str
+) -> Iterator[list[str]] | Iterator[list[str | bytes]]:
     if (files is None) == (texts is None):
         raise TrainingError("give either files or texts" + (", not both" if files is not None else ""))
     if files is not None:
@@ -260,23 +272,17 @@ def _batches(
     if isinstance(texts, (str, bytes)):
         raise TrainingError("texts is one text; give an iterable of texts: [text]")
     if hasattr(texts, "__arrow_c_stream__") or hasattr(texts, "__arrow_c_array__"):
-        texts = _column(texts)
+        return _cut(_column(texts))
     return _cut(iter(texts or ()))
 
 
-def _column(column: Any) -> Iterator[str]:
-    import pyarrow as pa
-
-    if not isinstance(column, (pa.Array, pa.ChunkedArray)):
-        column = pa.chunked_array(column) if hasattr(column, "__arrow_c_stream__") else pa.array(column)
-    kind = column.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-        raise EncodingError(f"the column holds {kind}, not strings; convert it first")
-    for start in range(0, len(column), reading.BATCH_DOCUMENTS):
-        yield from column.slice(start, reading.BATCH_DOCUMENTS).to_pylist()
+def _column(column: Any) -> Iterator[bytes]:
+    for data, offsets in string_column(column):
+        for start, end in itertools.pairwise(offsets.tolist()):
+            yield data[start:end].tobytes()
 
 
-def _cut(texts: Iterator[str]) -> Iterator[list[str]]:
+def _cut(texts: Iterator[str | bytes]) -> Iterator[list[str | bytes]]:
     """Batches of a few texts; Rust cuts long ones itself."""
     while batch := list(itertools.islice(texts, 256)):
         yield batch
