@@ -379,13 +379,13 @@ class PackPlan:
         if dtype not in ("uint32", "int32", "int64"):
             raise PackingError(f"dtype is {dtype!r}; use 'uint32', 'int32' or 'int64'")
         ids, offsets = _documents(batch)
-        pieces, rows = self.pieces, np.arange(self.n_sequences)
-        if sequences is None:
-            self._check_lengths(np.diff(offsets), None)
-        else:
+        pieces, rows = self.pieces, np.arange(self.n_sequences, dtype=np.int64)
+        documents: Int64Array = np.arange(self.n_documents, dtype=np.int64)
+        if sequences is not None:
             rows = _rows(sequences, self.n_sequences)
             pieces = self.pieces._take(rows)
-            self._check_lengths(np.diff(offsets), pieces.document)
+            documents = np.unique(pieces.document).astype(np.int64)
+        self._check_documents(documents, offsets)
         packed = PackedSequences(
             capacity=self.capacity,
             bos=self.bos,
@@ -406,23 +406,22 @@ class PackPlan:
         )
         return packed
 
-    def _check_lengths(self, lengths: npt.NDArray[Any], documents: Uint32Array | None) -> None:
-        """Raises if the documents of these lengths (or those of them that are named) are not the planned ones."""
-        planned = self.document_lengths
-        common = min(len(planned), len(lengths))
-        if documents is None:
-            differs = np.flatnonzero(lengths[:common] != planned[:common])
-        else:
-            within = documents[documents < common]
-            differs = np.sort(within[lengths[within] != planned[within]])
+    def _check_documents(self, documents: Int64Array, offsets: Int64Array) -> None:
+        """Raises if one of these documents has another length in the batch than was planned."""
+        n_documents = len(offsets) - 1
+        documents = documents[documents < n_documents]
+        lengths, planned = offsets[documents + 1] - offsets[documents], self.document_lengths[documents]
+        differs = np.flatnonzero(lengths != planned)
         remedy = "apply a plan to the batch that it was made for, or pack this batch"
         if len(differs):
-            document = int(differs[0])
-            message = f"has {lengths[document]} ids, but the plan is for {planned[document]}; {remedy}"
-            raise _error(message, document)
-        if len(lengths) != len(planned):
-            message = f"the batch has {len(lengths)} documents, but the plan is for {len(planned)}; {remedy}"
-            raise _error(message, common)
+            first = differs[0]
+            message = f"has {lengths[first]} ids, but the plan is for {planned[first]}; {remedy}"
+            raise _error(message, int(documents[first]))
+        if n_documents != self.n_documents:
+            message = (
+                f"the batch has {n_documents} documents, but the plan is for {self.n_documents}; {remedy}"
+            )
+            raise _error(message, min(n_documents, self.n_documents))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the plan to one Arrow IPC file, which :meth:`load` reads.
