@@ -24,6 +24,10 @@
 //! # Ok::<(), portmanteau_pack::Error>(())
 //! ```
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;
+
 mod best_fit;
 mod concat;
 mod cut;
