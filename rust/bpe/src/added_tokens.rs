@@ -14,6 +14,7 @@ use std::ops::Range;
 
 /// A string with an id of its own, and the flags of `tokenizer.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // independent flags of the file format
 pub struct AddedToken {
     /// Its id.
     pub token_id: u32,

@@ -32,7 +32,7 @@ pub struct Definition {
 pub struct CarriedParts {
     /// What adds begin and end tokens around a text.
     pub post_processor: Value,
-    /// How ids become text; ByteLevel when a file says nothing.
+    /// How ids become text; `ByteLevel` when a file says nothing.
     pub decoder: Value,
     /// Truncation of long texts.
     pub truncation: Value,

@@ -1,5 +1,8 @@
 //! The extension module `portmanteau._rust`: converts between Python and the library crates, and maps errors.
 
+// Arguments that Python hands over are extracted values; a function that only reads them still takes them so.
+#![allow(clippy::needless_pass_by_value)]
+
 mod errors;
 mod packing;
 mod text;

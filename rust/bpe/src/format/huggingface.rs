@@ -45,6 +45,7 @@ struct File {
 }
 
 #[derive(Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // independent flags of the file format
 struct FileAddedToken {
     id: u32,
     content: String,

@@ -82,10 +82,10 @@ fn read_steps(value: &Value, steps: &mut Vec<Step>) -> Result<(), Error> {
         "Split" => steps.push(Step::Split(read_split(value)?)),
         "Digits" => steps.push(Step::Digits { individual: flag(value, "individual_digits", false) }),
         "ByteLevel" => {
-            let split = match flag(value, "use_regex", true) {
-                true => Some(Split::isolated(NAMED_PATTERNS[0].regex, Dialect::HuggingFace)?),
-                false => None,
-            };
+            let use_regex = flag(value, "use_regex", true);
+            let split = use_regex
+                .then(|| Split::isolated(NAMED_PATTERNS[0].regex, Dialect::HuggingFace))
+                .transpose()?;
             steps.push(Step::ByteLevel {
                 add_prefix_space: flag(value, "add_prefix_space", true),
                 trim_offsets: flag(value, "trim_offsets", true),

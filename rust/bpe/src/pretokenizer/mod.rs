@@ -4,8 +4,10 @@
 //! at a time, so its look-ahead ends where the piece ends. The pieces cover the text exactly, in order, without gaps
 //! (unless a file asks for [`Behavior::Removed`]).
 //!
-//! Every pattern runs through `fancy-regex`, which follows the expression exactly.
+//! A pattern that is a list of regular alternatives with the usual look-ahead runs as an automaton, in linear time
+//! ([`linear`]); any other runs through `fancy-regex`, which backtracks.
 
+mod linear;
 mod patterns;
 mod split;
 
@@ -112,10 +114,10 @@ impl Pretokenizer {
             [Step::Digits { individual: false }, rest @ ..] => (true, rest),
             steps => (false, steps),
         };
-        let split = match rest {
-            [Step::Split(split), Step::ByteLevel { add_prefix_space: false, split: None, .. }]
-            | [Step::ByteLevel { add_prefix_space: false, split: Some(split), .. }] => split,
-            _ => return None,
+        let ([Step::Split(split), Step::ByteLevel { add_prefix_space: false, split: None, .. }]
+        | [Step::ByteLevel { add_prefix_space: false, split: Some(split), .. }]) = rest
+        else {
+            return None;
         };
         let matches = |pattern: &&NamedPattern| {
             pattern.isolate_digits == digits && split.is_isolated(pattern.regex, Dialect::HuggingFace)

@@ -1,5 +1,6 @@
 //! Cutting a text at the matches of an expression, with Hugging Face's five ways to treat the matches.
 
+use super::linear::LinearRegex;
 use super::Visit;
 use crate::{Error, ErrorKind};
 use fancy_regex::{Regex, RegexBuilder};
@@ -60,8 +61,21 @@ pub struct Split {
     pattern: Pattern,
     behavior: Behavior,
     invert: bool,
-    regex: Regex,
+    engine: Engine,
 }
+
+/// What finds the matches.
+#[derive(Debug, Clone)]
+enum Engine {
+    /// In linear time.
+    Linear(LinearRegex),
+    /// By backtracking.
+    Backtracking(Regex),
+}
+
+/// Steps back that one match may take. The longest runs of white space need one for each character; a pattern that
+/// takes more, such as `(a+)+$`, may well take forever.
+const MOST_STEPS_BACK: usize = 20_000_000;
 
 impl Split {
     /// Compiles a pattern. With `invert`, what does not match counts as a match, and the other way round.
@@ -69,11 +83,11 @@ impl Split {
     /// # Errors
     /// [`ErrorKind::Pattern`] if the expression does not compile, or means different things to the two engines.
     pub fn new(pattern: Pattern, behavior: Behavior, invert: bool) -> Result<Self, Error> {
-        let regex = match &pattern {
+        let engine = match &pattern {
             Pattern::Literal(literal) => compile(&fancy_regex::escape(literal), Dialect::Tiktoken)?,
             Pattern::Regex(regex, dialect) => compile(regex, *dialect)?,
         };
-        Ok(Self { pattern, behavior, invert, regex })
+        Ok(Self { pattern, behavior, invert, engine })
     }
 
     /// A split at the matches of an expression, where the matches and what lies between them are all pieces.
@@ -135,17 +149,20 @@ impl Split {
         visit: &mut dyn FnMut(Range<usize>, bool) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut end = 0;
-        for found in self.regex.find_iter(text) {
-            let found = found.map_err(|error| {
-                let message =
-                    format!("the pretokenizer pattern gave up on this text ({error}); simplify the pattern");
-                Error::new(ErrorKind::Pattern, message)
-            })?;
-            if end < found.start() {
-                visit(end..found.start(), false)?;
+        let mut visit_match = |found: Range<usize>| {
+            if end < found.start {
+                visit(end..found.start, false)?;
             }
-            visit(found.start()..found.end(), true)?;
-            end = found.end();
+            end = found.end;
+            visit(found, true)
+        };
+        match &self.engine {
+            Engine::Linear(regex) => regex.matches(text).try_for_each(&mut visit_match)?,
+            Engine::Backtracking(regex) => {
+                for found in regex.find_iter(text) {
+                    visit_match(found.map_err(|error| gave_up(regex, &error))?.range())?;
+                }
+            }
         }
         if end < text.len() {
             visit(end..text.len(), false)?;
@@ -199,7 +216,16 @@ impl Behavior {
     }
 }
 
-fn compile(pattern: &str, dialect: Dialect) -> Result<Regex, Error> {
+fn gave_up(regex: &Regex, error: &fancy_regex::Error) -> Error {
+    let message = format!(
+        "the pretokenizer pattern {:?} gave up on this text ({error}); simplify the pattern, or cut long runs of one \
+         character out of the text first",
+        regex.as_str()
+    );
+    Error::new(ErrorKind::Pattern, message)
+}
+
+fn compile(pattern: &str, dialect: Dialect) -> Result<Engine, Error> {
     let invalid = |reason: &str| {
         let message = format!("the pretokenizer pattern {pattern:?} does not work: {reason}");
         Error::new(ErrorKind::Pattern, message)
@@ -209,12 +235,15 @@ fn compile(pattern: &str, dialect: Dialect) -> Result<Regex, Error> {
             "an interval followed by + (as in {1,3}+) repeats in Oniguruma and is possessive elsewhere; write (?>…{1,3}) or (?:…{1,3})+",
         ));
     }
+    if let Some(regex) = LinearRegex::new(pattern) {
+        return Ok(Engine::Linear(regex));
+    }
     RegexBuilder::new(pattern)
         .multi_line(dialect == Dialect::HuggingFace)
         .oniguruma_mode(dialect == Dialect::HuggingFace)
-        // Long runs of white space backtrack once a character; the texts are longer than the default limit.
-        .backtrack_limit(usize::MAX)
+        .backtrack_limit(MOST_STEPS_BACK)
         .build()
+        .map(Engine::Backtracking)
         .map_err(|error| invalid(&error.to_string()))
 }
 
@@ -224,13 +253,12 @@ fn has_interval_plus(pattern: &str) -> bool {
     let mut in_class = 0_usize;
     while let Some(character) = characters.next() {
         match character {
-            '\\' => match (characters.next(), characters.peek()) {
+            '\\' => {
                 // \p{…} and \x{…} end in a brace that is no interval.
-                (Some('p' | 'P' | 'x'), Some('{')) => {
+                if let (Some('p' | 'P' | 'x'), Some('{')) = (characters.next(), characters.peek()) {
                     characters.by_ref().find(|&inner| inner == '}');
                 }
-                _ => {}
-            },
+            }
             '[' => in_class += 1,
             ']' => in_class = in_class.saturating_sub(1),
             '}' if in_class == 0 && characters.peek() == Some(&'+') => return true,
