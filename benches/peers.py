@@ -2,8 +2,8 @@
 
     python benches/peers.py --corpus ../shared/corpus/english.jsonl.zst --megabytes 4 --out benches/record/NAME.json
 
-Every figure is CPU seconds of this process (user + system), the least of the rounds; ours and the peer take turns within
-a round, so that a slow minute of the machine hits both. Nothing is timed before both gave the same answer.
+Every figure is CPU seconds of this process (user + system), the least of the rounds; ours and the peer take turns
+within a round, so that a slow minute of the machine hits both. Nothing is timed before both gave the same answer.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def encode_against_tiktoken(texts: list[str], megabytes: float, rounds: int) -> 
             return [peer.encode_to_numpy(text, disallowed_special=()) for text in texts]
 
         assert np.array_equal(ours().ids, np.concatenate(theirs())), f"{name}: the ids differ"
-        lines.append(result(f"encode {name}", "tiktoken", megabytes, *least_cpu_seconds(ours, theirs, rounds)))
+        lines.append(
+            result(f"encode {name}", "tiktoken", megabytes, *least_cpu_seconds(ours, theirs, rounds))
+        )
     return lines
 
 
@@ -107,11 +109,19 @@ def train_against_tokenizers(texts: list[str], megabytes: float, rounds: int) ->
 
     def theirs() -> None:
         alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
-        trainer = tokenizers.trainers.BpeTrainer(vocab_size=8192, initial_alphabet=alphabet, show_progress=False)
+        trainer = tokenizers.trainers.BpeTrainer(
+            vocab_size=8192, initial_alphabet=alphabet, show_progress=False
+        )
         trained.train_from_iterator(texts, trainer)
 
     ours = partial(
-        pm.train_bpe, texts=texts, vocab_size=8192, pretokenizer="r50k", unit="document", threads=1, progress=False
+        pm.train_bpe,
+        texts=texts,
+        vocab_size=8192,
+        pretokenizer="r50k",
+        unit="document",
+        threads=1,
+        progress=False,
     )
     tokenizer = ours()
     theirs()
@@ -152,7 +162,9 @@ def read_texts(paths: list[str], megabytes: float) -> list[str]:
 
 def main() -> None:
     """Runs every comparison and writes the record."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--corpus", nargs="+", default=[str(pm.data.sample_path())], help="text to read")
     parser.add_argument("--tokenizers", nargs="*", default=[], help="tokenizer.json files to encode with")
     parser.add_argument("--megabytes", type=float, default=2.0, help="how much of the text to use")

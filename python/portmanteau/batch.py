@@ -46,7 +46,9 @@ class TokenBatch:
         ids = np.ascontiguousarray(ids, dtype=np.uint32)
         offsets = np.ascontiguousarray(offsets, dtype=np.int64)
         if offsets.ndim != 1 or ids.ndim != 1 or len(offsets) == 0:
-            raise ValueError("ids and offsets are one-dimensional, and offsets has one entry more than documents")
+            raise ValueError(
+                "ids and offsets are one-dimensional, and offsets has one entry more than documents"
+            )
         if offsets[0] != 0 or offsets[-1] != len(ids) or np.any(np.diff(offsets) < 0):
             raise ValueError(f"offsets must ascend from 0 to the number of ids, {len(ids)}")
         self.ids = ids

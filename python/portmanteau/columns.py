@@ -24,9 +24,15 @@ def string_column(column: Any) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDAr
     """
     import pyarrow as pa
 
-    chunked = pa.chunked_array(column) if hasattr(column, "__arrow_c_stream__") else pa.chunked_array([pa.array(column)])
+    chunked = (
+        pa.chunked_array(column)
+        if hasattr(column, "__arrow_c_stream__")
+        else pa.chunked_array([pa.array(column)])
+    )
     kind = chunked.type.value_type if pa.types.is_dictionary(chunked.type) else chunked.type
-    wide = pa.large_binary() if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) else pa.large_string()
+    wide = (
+        pa.large_binary() if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) else pa.large_string()
+    )
     textual = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary)
     if not any(is_kind(kind) for is_kind in (*textual, pa.types.is_large_binary, pa.types.is_binary_view)):
         raise EncodingError(f"expected a column of strings, got {chunked.type}")
@@ -34,12 +40,18 @@ def string_column(column: Any) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDAr
     for chunk in chunked.chunks:
         if chunk.null_count:
             document = before + chunk.is_null().to_numpy(zero_copy_only=False).argmax().item()
-            error = EncodingError(f"document {document}: the column has a null there; drop or fill such rows first")
+            error = EncodingError(
+                f"document {document}: the column has a null there; drop or fill such rows first"
+            )
             error.document = document
             raise error
         before += len(chunk)
         flat = chunk.cast(wide)
         _, offset_buffer, data_buffer = flat.buffers()
-        offsets = np.frombuffer(offset_buffer, np.int64, len(flat) + 1, flat.offset * 8) if len(flat) else np.zeros(1, np.int64)
+        offsets = (
+            np.frombuffer(offset_buffer, np.int64, len(flat) + 1, flat.offset * 8)
+            if len(flat)
+            else np.zeros(1, np.int64)
+        )
         text = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.empty(0, np.uint8)
         yield text, offsets

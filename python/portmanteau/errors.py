@@ -1,4 +1,4 @@
-"""Everything that Portmanteau raises on purpose derives from :class:`Error`.
+r"""Everything that Portmanteau raises on purpose derives from :class:`Error`.
 
 Each class also derives from the built-in that a caller would expect (``ValueError``, ``OSError``), so code that
 knows nothing of Portmanteau still catches the right thing. The message says what is wrong, where, and what to do;
@@ -17,7 +17,7 @@ the same place is on the exception as fields, ``None`` where it does not apply:
 
 >>> import portmanteau as pm
 >>> try:
-...     pm.Tokenizer.load("r50k_base").encode(b"caf\\xe9")
+...     pm.Tokenizer.load("r50k_base").encode(b"caf\xe9")
 ... except pm.Error as error:
 ...     print(type(error).__name__, error.offset)
 EncodingError 3

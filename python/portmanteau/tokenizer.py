@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,8 @@ from portmanteau.files import read_bytes, write_atomically
 
 __all__ = ["Tokenizer"]
 
-PathLike = Union[str, "os.PathLike[str]"]
-Special = Union[str, Collection[str]]
+PathLike = str | os.PathLike[str]
+Special = str | Collection[str]
 
 _BUNDLED: Mapping[str, tuple[str, Mapping[str, int]]] = {
     "r50k_base": ("r50k_tiktoken", {"<|endoftext|>": 50256}),
@@ -67,7 +67,9 @@ class Tokenizer:
 
     def __init__(self) -> None:
         """Not for use: see :meth:`load`."""
-        raise TypeError("make a tokenizer with Tokenizer.load(…), Tokenizer.from_tiktoken(…), pm.train_bpe(…)")
+        raise TypeError(
+            "make a tokenizer with Tokenizer.load(…), Tokenizer.from_tiktoken(…), pm.train_bpe(…)"
+        )
 
     @classmethod
     def _from_core(cls, core: _rust.Tokenizer, bundled_name: str | None = None) -> Tokenizer:
@@ -93,8 +95,8 @@ class Tokenizer:
                 ``.tiktoken`` rank file; a ``vocab.json`` or ``merges.txt`` with the other beside it; or a folder that
                 holds one of these.
             pretokenizer: For rank files and ``vocab.json``, which do not say it: a name (``"r50k"``, ``"cl100k"``,
-                ``"o200k"``, ``"superbpe_stage2"``, …) or a regular expression, in tiktoken's dialect for a rank file and
-                in Hugging Face's for ``vocab.json``, where the default is ``"r50k"``, GPT-2's.
+                ``"o200k"``, ``"superbpe_stage2"``, …) or a regular expression, in tiktoken's dialect for a rank
+                file and in Hugging Face's for ``vocab.json``, where the default is ``"r50k"``, GPT-2's.
             special_tokens: For a rank file, their ids by content; for ``vocab.json``, which of its tokens they are.
 
         Raises:
@@ -144,7 +146,9 @@ class Tokenizer:
         vocab, merges = path.with_name(f"{stem}vocab.json"), path.with_name(f"{stem}merges.txt")
         contents = read_bytes(vocab), read_bytes(merges)
         special = list(special_tokens or ())
-        core = _at_path(vocab, lambda: _rust.Tokenizer.from_merges(*contents, pretokenizer or "r50k", special))
+        core = _at_path(
+            vocab, lambda: _rust.Tokenizer.from_merges(*contents, pretokenizer or "r50k", special)
+        )
         return cls._from_core(core)
 
     @classmethod
@@ -168,7 +172,7 @@ class Tokenizer:
 
     @classmethod
     def from_huggingface(cls, tokenizer: Any) -> Tokenizer:
-        """The tokenizer of a live ``tokenizers.Tokenizer`` or ``transformers.PreTrainedTokenizerFast``, with the same ids.
+        """The tokenizer of a live ``tokenizers.Tokenizer`` or ``PreTrainedTokenizerFast``, with the same ids.
 
         Raises:
             UnsupportedError: It is not byte-level BPE; the message names what it is.
@@ -276,10 +280,14 @@ class Tokenizer:
         if isinstance(special, str):
             if special in _POLICIES:
                 return special
-            raise EncodingError(f"special={special!r} is none of {', '.join(_POLICIES)}, nor a set of special tokens")
+            raise EncodingError(
+                f"special={special!r} is none of {', '.join(_POLICIES)}, nor a set of special tokens"
+            )
         unknown = [content for content in special if content not in self.special_tokens]
         if unknown:
-            raise EncodingError(f"{unknown[0]!r} is not a special token; there are {', '.join(self.special_tokens)}")
+            raise EncodingError(
+                f"{unknown[0]!r} is not a special token; there are {', '.join(self.special_tokens)}"
+            )
         return [self.special_tokens[content] for content in special]
 
     # ── decoding ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -288,7 +296,8 @@ class Tokenizer:
         """The bytes of the tokens, one after the other. O(bytes).
 
         Raises:
-            DecodingError: An id has no token (``token_id`` says which, ``offset`` its place), or ``ids`` are no integers.
+            DecodingError: An id has no token (``token_id`` says which, ``offset`` its place), or ``ids`` are not
+                integers.
 
         >>> import portmanteau as pm
         >>> pm.Tokenizer.load("o200k_base").decode_bytes([2345, 290])
@@ -344,7 +353,9 @@ class Tokenizer:
         """
         found = self._core.token_bytes(token_id) if 0 <= token_id < self.vocab_size else None
         if found is None:
-            error = DecodingError(f"no token has id {token_id}; ids are below {self.vocab_size} and may have holes")
+            error = DecodingError(
+                f"no token has id {token_id}; ids are below {self.vocab_size} and may have holes"
+            )
             error.token_id = token_id
             raise error
         return found
@@ -409,13 +420,15 @@ def _load_again(kind: str, *state: Any) -> Tokenizer:
 
 def _load_bundled(name: str) -> _rust.Tokenizer:
     pretokenizer, special_tokens = _BUNDLED[name]
-    return _rust.Tokenizer.from_tiktoken(data.vocabulary_bytes(name), pretokenizer, list(special_tokens.items()))
+    return _rust.Tokenizer.from_tiktoken(
+        data.vocabulary_bytes(name), pretokenizer, list(special_tokens.items())
+    )
 
 
 def _find_file(path: Path) -> Path:
     """The file to load: ``path``, or the one in the folder ``path``."""
     if not path.is_dir():
-        if not path.exists() and path.suffix == "" and path.parent == Path("."):
+        if not path.exists() and path.suffix == "" and path.parent == Path():
             message = f"{path}: no such file, and no bundled vocabulary of that name; there are {', '.join(_BUNDLED)}"
             raise _with_path(FileError(message), path, prefix=False)
         return path
@@ -425,7 +438,9 @@ def _find_file(path: Path) -> Path:
     rank_files = sorted(path.glob("*.tiktoken"))
     if len(rank_files) == 1:
         return rank_files[0]
-    message = "the folder holds no tokenizer.json, no vocab.json and not exactly one .tiktoken file; name the file"
+    message = (
+        "the folder holds no tokenizer.json, no vocab.json and not exactly one .tiktoken file; name the file"
+    )
     raise _with_path(FileError(message), path)
 
 
@@ -447,7 +462,9 @@ def _at_path(path: Path, load: Callable[[], _rust.Tokenizer]) -> _rust.Tokenizer
 
 def _refuse_options(what: str, pretokenizer: str | None, special_tokens: object) -> None:
     if pretokenizer is not None or special_tokens is not None:
-        raise VocabularyError(f"{what} says its pretokenizer and special tokens itself; leave the options out")
+        raise VocabularyError(
+            f"{what} says its pretokenizer and special tokens itself; leave the options out"
+        )
 
 
 def _ids_by_content(special_tokens: Mapping[str, int] | Sequence[str] | None) -> Mapping[str, int]:
@@ -477,7 +494,9 @@ def _id_array(ids: npt.ArrayLike) -> npt.NDArray[np.uint32]:
         outside = np.flatnonzero((flat < 0) | (flat > 0xFFFF_FFFF))
         if outside.size:
             place = int(outside[0])
-            error = DecodingError(f"id {flat[place]} at place {place} is not a token id, which is in 0 … 2**32 - 1")
+            error = DecodingError(
+                f"id {flat[place]} at place {place} is not a token id, which is in 0 … 2**32 - 1"
+            )
             error.offset = place
             raise error
     return np.ascontiguousarray(flat, dtype=np.uint32)
