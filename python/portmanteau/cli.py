@@ -1,0 +1,289 @@
+"""The command ``portmanteau``: its arguments, its exit codes, and how it speaks.
+
+What was asked for goes to standard output, everything else to standard error. The exit code is 0 where all went well,
+1 for a :class:`portmanteau.Error`, 2 for arguments that make no sense, 130 after Ctrl-C, and 141 where the reader of
+standard output went away. What each command does is in :mod:`portmanteau.commands`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import textwrap
+import warnings
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from portmanteau import _rust, commands
+from portmanteau.errors import Error
+from portmanteau.packing import LongDocuments, Strategy
+
+__all__ = ["main"]
+
+_FILES = (
+    "Files are .jsonl, .ndjson or .json (one JSON object a line), .parquet, or plain text (one document a file); text "
+    "and JSON Lines may be compressed (.zst, .gz, .bz2). A quoted pattern such as 'corpus/**/*.jsonl' is expanded."
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command, with the arguments of the process if none are given, and returns the exit code.
+
+    >>> main(["encode", "--help"])
+    Traceback (most recent call last):
+    SystemExit: 0
+    """
+    arguments = _parser().parse_args(argv)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            arguments.run(arguments)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Nothing more can be written, not even what is buffered when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 128 + 13  # as shells report SIGPIPE
+        except Error as error:
+            commands.tell(f"error: {error}")
+            return 1
+        except KeyboardInterrupt:
+            commands.tell("interrupted")
+            return 128 + signal.SIGINT
+    return 0
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    commands.tell(f"warning: {message}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="portmanteau",
+        description="Byte-level BPE and SuperBPE tokenizers, and packing of documents into training sequences.",
+        epilog="New here? Run `portmanteau demo`. `portmanteau COMMAND --help` explains a command, with an example.",
+    )
+    parser.add_argument("--version", action="version", version=f"portmanteau {_rust.__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_demo(subparsers)
+    _add_train_bpe(subparsers)
+    _add_train_superbpe(subparsers)
+    _add_encode(subparsers)
+    _add_pack(subparsers)
+    _add_inspect(subparsers)
+    return parser
+
+
+def _command(
+    subparsers: Any, name: str, run: Any, summary: str, description: Sequence[str], example: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name,
+        help=summary,
+        description="\n\n".join(textwrap.fill(paragraph, 79) for paragraph in description),
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_demo(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "demo",
+        commands.run_demo,
+        "train, encode and pack the text that ships with the package, and write a report",
+        [
+            "Trains a BPE and a SuperBPE tokenizer on the bundled sample of prose, code and many languages, encodes it "
+            "with both, packs it into sequences, checks that nothing was lost, and prints and writes a report. Takes "
+            "seconds; needs no network."
+        ],
+        "portmanteau demo --out demo",
+    )
+    parser.add_argument("--out", default="demo", metavar="FOLDER", help="where the files go (default: demo)")
+
+
+def _add_train_bpe(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "train-bpe",
+        commands.run_train_bpe,
+        "train a BPE tokenizer on your text",
+        [
+            "Trains a byte-level BPE tokenizer. The result depends neither on the number of threads nor on how the text "
+            "is cut into files.",
+            _FILES,
+        ],
+        "portmanteau train-bpe corpus/*.jsonl --vocab-size 32000 -o tokenizer.json",
+    )
+    _add_training_options(parser, pretokenizer="o200k")
+
+
+def _add_train_superbpe(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "train-superbpe",
+        commands.run_train_superbpe,
+        "train a SuperBPE tokenizer, whose tokens may reach across spaces",
+        [
+            "Trains a SuperBPE tokenizer: words first, as BPE does, up to --transition-size tokens, then superwords, "
+            "which reach across spaces, up to --vocab-size.",
+            _FILES,
+        ],
+        "portmanteau train-superbpe corpus/*.jsonl --vocab-size 32000 --transition-size 26000 -o tokenizer.json",
+    )
+    parser.add_argument(
+        "--transition-size", type=int, required=True, metavar="N", help="tokens before the first superword"
+    )
+    _add_training_options(parser, pretokenizer="superbpe")
+    parser.add_argument(
+        "--superword-pretokenizer",
+        default="superbpe_stage2",
+        metavar="NAME|REGEX",
+        help="cuts the text of the second stage (default: superbpe_stage2)",
+    )
+    parser.add_argument(
+        "--max-words-per-token",
+        type=int,
+        default=4,
+        metavar="N",
+        help="the most words in a superword (default: 4)",
+    )
+
+
+def _add_training_options(parser: argparse.ArgumentParser, pretokenizer: str) -> None:
+    _add_text_options(parser)
+    parser.add_argument("--vocab-size", type=int, required=True, metavar="N", help="tokens in the end")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="the tokenizer.json (or .tiktoken) to write"
+    )
+    parser.add_argument(
+        "--pretokenizer",
+        default=pretokenizer,
+        metavar="NAME|REGEX",
+        help=f"cuts text into the pieces that no token crosses (default: {pretokenizer})",
+    )
+    parser.add_argument(
+        "--min-frequency", type=int, default=0, metavar="N", help="make no token of a rarer pair (default: 0)"
+    )
+    parser.add_argument(
+        "--max-token-bytes", type=int, metavar="N", help="make no longer token (default: no limit)"
+    )
+    parser.add_argument(
+        "--special-token",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="a special token, such as '<|endoftext|>'; may be given again",
+    )
+    parser.add_argument(
+        "--unit",
+        choices=("line", "document"),
+        default="line",
+        help="whether tokens may reach across a newline: not by line, by document they may (default: line)",
+    )
+
+
+def _add_text_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="files of text")
+    parser.add_argument(
+        "--text-column", default="text", metavar="NAME", help="the key or column of the text (default: text)"
+    )
+    parser.add_argument("--threads", type=_positive, metavar="N", help="threads to use (default: all cores)")
+
+
+def _add_encode(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "encode",
+        commands.run_encode,
+        "turn text into token ids",
+        [
+            "Encodes documents. With -o the ids go to an Arrow file that `portmanteau pack` takes; without, they are "
+            "printed, one document a line. The file - is standard input, one document.",
+            _FILES,
+        ],
+        "portmanteau encode corpus/*.jsonl --tokenizer o200k_base -o tokens.arrow",
+    )
+    _add_text_options(parser)
+    parser.add_argument(
+        "--tokenizer",
+        required=True,
+        metavar="NAME|FILE",
+        help="r50k_base, cl100k_base, o200k_base, a tokenizer.json, or another tokenizer file",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="the file of tokens to write (default: print the ids)"
+    )
+    parser.add_argument(
+        "--special",
+        choices=("text", "parse", "error"),
+        default="text",
+        help="special tokens spelt out in the text: are text, become their ids, or are an error (default: text)",
+    )
+
+
+def _add_pack(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "pack",
+        commands.run_pack,
+        "plan which tokens stand in which training sequence",
+        [
+            "Plans sequences of a fixed length, checks that every token is in the plan exactly once, and prints the "
+            "plan's summary. The tokens are not rewritten: in Python, PackPlan.load('plan.arrow').apply(batch) makes "
+            "the arrays."
+        ],
+        "portmanteau pack tokens.arrow --capacity 8192 -o plan.arrow",
+    )
+    parser.add_argument("tokens", metavar="TOKENS", help="a file that `portmanteau encode -o` wrote")
+    parser.add_argument("--capacity", type=int, required=True, metavar="N", help="positions in a sequence")
+    parser.add_argument(
+        "--strategy",
+        choices=get_args(Strategy),
+        default="best_fit_decreasing",
+        help="how to choose the sequence of a document (default: best_fit_decreasing)",
+    )
+    parser.add_argument(
+        "--long-documents",
+        choices=get_args(LongDocuments),
+        default="split",
+        help="what becomes of documents longer than a sequence (default: split)",
+    )
+    parser.add_argument(
+        "--max-documents-per-sequence",
+        type=int,
+        metavar="N",
+        help="the most pieces in a sequence (default: no limit)",
+    )
+    parser.add_argument("--bos", action="store_true", help="leave room for a token before every document")
+    parser.add_argument("--eos", action="store_true", help="leave room for a token after every document")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="the plan to write (default: only print the summary)"
+    )
+
+
+def _add_inspect(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "inspect",
+        commands.run_inspect,
+        "show what is in a tokenizer, a file of tokens or a plan",
+        [
+            "Shows what a tokenizer, a file of tokens or a plan holds. Which of them it is, the command finds out."
+        ],
+        "portmanteau inspect tokenizer.json",
+    )
+    parser.add_argument(
+        "source", metavar="SOURCE", help="a tokenizer (a file or a bundled name), tokens or a plan"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number

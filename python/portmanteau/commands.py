@@ -1,0 +1,166 @@
+"""What each command of ``portmanteau`` does with its parsed arguments."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from portmanteau import inspecting, packing, reading, training
+from portmanteau.errors import EncodingError, FileError
+from portmanteau.token_files import TokenFile, write_tokens
+from portmanteau.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from portmanteau.batch import TokenBatch
+
+__all__ = ["run_demo", "run_encode", "run_inspect", "run_pack", "run_train_bpe", "run_train_superbpe", "tell"]
+
+
+def run_demo(arguments: argparse.Namespace) -> None:
+    """``portmanteau demo``."""
+    from portmanteau import demo
+
+    demo.run(arguments.out, say=_print)
+
+
+def run_train_bpe(arguments: argparse.Namespace) -> None:
+    """``portmanteau train-bpe``."""
+    _check_folder(arguments.output)
+    _save(training.train_bpe(arguments.files, **_training_options(arguments)), arguments.output)
+
+
+def run_train_superbpe(arguments: argparse.Namespace) -> None:
+    """``portmanteau train-superbpe``."""
+    _check_folder(arguments.output)
+    tokenizer = training.train_superbpe(
+        arguments.files,
+        transition_size=arguments.transition_size,
+        superword_pretokenizer=arguments.superword_pretokenizer,
+        max_words_per_token=arguments.max_words_per_token,
+        **_training_options(arguments),
+    )
+    _save(tokenizer, arguments.output)
+
+
+def run_encode(arguments: argparse.Namespace) -> None:
+    """``portmanteau encode``."""
+    if arguments.output:
+        _check_folder(arguments.output)
+    tokenizer = Tokenizer.load(arguments.tokenizer)
+    if not arguments.output:
+        for batch in _encoded(arguments, tokenizer):
+            for ids in batch:
+                _print(" ".join(map(str, ids.tolist())))
+        return
+    write_tokens(arguments.output, _encoded(arguments, tokenizer), tokenizer=tokenizer)
+    lengths = TokenFile.open(arguments.output).lengths
+    tell(f"wrote {arguments.output}: {len(lengths):,} documents, {lengths.sum():,} ids")
+
+
+def run_pack(arguments: argparse.Namespace) -> None:
+    """``portmanteau pack``."""
+    if arguments.output:
+        _check_folder(arguments.output)
+    lengths = TokenFile.open(arguments.tokens).lengths
+    plan = packing.pack(
+        lengths,
+        arguments.capacity,
+        strategy=arguments.strategy,
+        long_documents=arguments.long_documents,
+        max_documents_per_sequence=arguments.max_documents_per_sequence,
+        bos=arguments.bos,
+        eos=arguments.eos,
+    )
+    plan.verify(lengths)
+    if arguments.output:
+        plan.save(arguments.output)
+        tell(f"wrote {arguments.output}")
+    _print(inspecting.as_text(inspecting.inspect_plan(plan)))
+
+
+def run_inspect(arguments: argparse.Namespace) -> None:
+    """``portmanteau inspect``."""
+    facts = inspecting.inspect(arguments.source)
+    _print(json.dumps(facts, ensure_ascii=False, indent=2) if arguments.json else inspecting.as_text(facts))
+
+
+def _training_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    names = (
+        "vocab_size",
+        "pretokenizer",
+        "min_frequency",
+        "max_token_bytes",
+        "unit",
+        "text_column",
+        "threads",
+    )
+    return {name: getattr(arguments, name) for name in names} | {"special_tokens": arguments.special_token}
+
+
+def _save(tokenizer: Tokenizer, path: str) -> None:
+    tokenizer.save(path)
+    tell(f"wrote {path}: {tokenizer!r}")
+
+
+def _encoded(arguments: argparse.Namespace, tokenizer: Tokenizer) -> Iterator[TokenBatch]:
+    """The ids of the files, a batch of bounded size at a time, with a progress bar on a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(unit=" documents", unit_scale=True, desc="encoding", disable=not sys.stderr.isatty()) as bar:
+        before = 0
+        for texts in _texts(arguments):
+            try:
+                batch = tokenizer.encode_batch(texts, special=arguments.special, threads=arguments.threads)
+            except EncodingError as error:
+                # The batch numbers its documents from 0; the user counts them from the first file on.
+                error.args = (f"after {before} documents, {error}",)
+                raise
+            before += len(batch)
+            bar.update(len(batch))
+            yield batch
+
+
+def _texts(arguments: argparse.Namespace) -> Iterator[list[str] | list[bytes]]:
+    """Batches of the files' documents; ``-`` is standard input."""
+    for is_input, paths in itertools.groupby(arguments.files, lambda path: path == "-"):
+        if is_input:
+            yield [sys.stdin.buffer.read()]
+        else:
+            yield from reading.documents(list(paths), text_column=arguments.text_column)
+
+
+def _check_folder(path: str) -> None:
+    """Raises before the work, not after it, if a file cannot be written."""
+    folder = Path(path).absolute().parent
+    if Path(path).is_dir():
+        problem = "this is a folder; name a file in it"
+    elif not folder.is_dir():
+        problem = f"there is no folder {folder}; make it first"
+    elif not os.access(folder, os.W_OK):
+        problem = f"the folder {folder} cannot be written; choose another"
+    else:
+        return
+    error = FileError(f"{path}: {problem}")
+    error.path = path
+    raise error
+
+
+def _print(text: str) -> None:
+    """A line on standard output, whatever its encoding can express."""
+    with contextlib.suppress(UnicodeEncodeError):
+        sys.stdout.write(f"{text}\n")
+        return
+    encoding = sys.stdout.encoding
+    sys.stdout.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
+
+
+def tell(text: str) -> None:
+    """A line on standard error."""
+    sys.stderr.write(f"{text}\n")

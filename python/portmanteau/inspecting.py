@@ -1,0 +1,189 @@
+"""What is in a tokenizer, a file of tokens or a plan: the facts, and the same as text.
+
+The facts are plain dictionaries, lists, strings and numbers, as JSON has them; their names stay the same between
+versions, so that scripts can read them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from portmanteau.token_files import METADATA_KEY, TokenFile
+from portmanteau.vocabulary import is_superword, ordinary_tokens
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from portmanteau.packing import PackPlan
+    from portmanteau.tokenizer import Tokenizer
+
+__all__ = ["as_text", "inspect", "inspect_plan", "inspect_tokenizer", "inspect_tokens"]
+
+Facts = dict[str, Any]
+
+_ARROW_MAGIC = b"ARROW1"
+_LONGEST = 10
+
+
+def inspect(source: str | os.PathLike[str]) -> Facts:
+    """The facts about whatever ``source`` names; ``kind`` says what it is.
+
+    Args:
+        source: A file of tokens, a saved plan, or a tokenizer: a file, a folder or a bundled name.
+
+    Raises:
+        Error: It cannot be read; as :meth:`Tokenizer.load`, :meth:`TokenFile.open` and :meth:`PackPlan.load` do.
+
+    >>> facts = inspect("o200k_base")
+    >>> facts["kind"], facts["vocab_size"], facts["superwords"]
+    ('tokenizer', 200019, 0)
+    """
+    from portmanteau.packing import PackPlan
+    from portmanteau.tokenizer import Tokenizer
+
+    path = Path(source)
+    if not _is_arrow_file(path):
+        return {"kind": "tokenizer", "source": str(path)} | inspect_tokenizer(Tokenizer.load(source))
+    if _holds_tokens(path):
+        return {"kind": "tokens", "source": str(path)} | inspect_tokens(TokenFile.open(path))
+    return {"kind": "plan", "source": str(path)} | inspect_plan(PackPlan.load(path))
+
+
+def inspect_tokenizer(tokenizer: Tokenizer) -> Facts:
+    """Size, merges, pretokenizer, special tokens, missing bytes, superwords, longest tokens.
+
+    ``ids_are_ranks`` is true where the file is a list of ranks, so that the id of a token is its merge rank, and null
+    where the merges are a list of their own. O(bytes of the vocabulary).
+    """
+    core = tokenizer._core
+    tokens = ordinary_tokens(tokenizer)
+    reaching = {token_id: token for token_id, token in tokens.items() if is_superword(token)}
+    special = tokenizer.special_tokens
+    return {
+        "vocab_size": tokenizer.vocab_size,
+        "ordinary_tokens": len(tokens),
+        "merges": core.n_merges,
+        "ids_are_ranks": None if core.has_merge_list else True,
+        "pretokenizer": tokenizer.pretokenizer,
+        "normalization": core.normalization,
+        "whole_words_first": core.whole_words_first,
+        "special_tokens": special,
+        "other_added_tokens": {text: token_id for text, token_id in core.added_tokens if text not in special},
+        "missing_bytes": core.missing_bytes,
+        "fingerprint": tokenizer.fingerprint,
+        "superwords": len(reaching),
+        "longest_tokens": _longest(tokens),
+        "longest_superwords": _longest(reaching),
+    }
+
+
+def inspect_tokens(tokens: TokenFile) -> Facts:
+    """Documents, ids, tokenizer, and how long documents are, in ids. O(documents)."""
+    lengths = tokens.lengths
+    return {
+        "documents": len(lengths),
+        "ids": int(lengths.sum()),
+        "tokenizer_fingerprint": tokens.tokenizer_fingerprint,
+        "vocab_size": tokens.vocab_size,
+        "document_names": tokens.document_names is not None,
+        "empty_documents": int(np.count_nonzero(lengths == 0)),
+        "document_lengths": _distribution(lengths),
+    }
+
+
+def inspect_plan(plan: PackPlan) -> Facts:
+    """Options, sizes, efficiency, what was cut and dropped. O(pieces)."""
+    return {
+        "strategy": plan.strategy,
+        "capacity": plan.capacity,
+        "long_documents": plan.long_documents,
+        "max_documents_per_sequence": plan.max_documents_per_sequence,
+        "bos": plan.bos,
+        "eos": plan.eos,
+        "documents": plan.n_documents,
+        "empty_documents": plan.n_empty_documents,
+        "tokens": plan.n_tokens,
+        "sequences": plan.n_sequences,
+        "lower_bound": plan.lower_bound,
+        "efficiency": plan.efficiency,
+        "padding": plan.n_sequences * plan.capacity - plan.n_tokens,
+        "pieces": len(plan.pieces),
+        "documents_cut": plan.documents_cut,
+        "dropped_tokens": int(plan.dropped.length.sum(dtype=np.int64)),
+        "pieces_per_sequence": _distribution(np.diff(plan.sequence_offsets)),
+        "fingerprint": plan.fingerprint,
+    }
+
+
+def as_text(facts: Facts) -> str:
+    """The facts in aligned lines, without those that do not apply.
+
+    >>> print(as_text({"kind": "plan", "documents_cut": 1200, "bos": False, "dropped": None}))
+    kind           plan
+    documents cut  1,200
+    bos            no
+    """
+    shown = {name.replace("_", " "): value for name, value in facts.items() if value not in (None, [], {})}
+    width = max(map(len, shown)) + 2
+    return "\n".join(f"{name:{width}}{_value_text(value, width)}" for name, value in shown.items())
+
+
+def _value_text(value: Any, indent: int) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4f}"
+    if isinstance(value, dict):
+        shown = (f"{item:.1f}" if isinstance(item, float) else item for item in value.values())
+        return ", ".join(f"{key} {item}" for key, item in zip(value, shown, strict=True))
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        lines = [f"{token['id']:>8}  {token['text']!r}" for token in value]
+        return ("\n" + " " * indent).join(lines)
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _longest(tokens: dict[int, bytes]) -> list[Facts]:
+    """The tokens with the most bytes, of equals those with the smallest ids."""
+    chosen = sorted(tokens.items(), key=lambda item: (-len(item[1]), item[0]))[:_LONGEST]
+    return [
+        {"id": token_id, "bytes": len(token), "text": token.decode("utf-8", "replace")}
+        for token_id, token in chosen
+    ]
+
+
+def _distribution(numbers: npt.NDArray[np.int64]) -> Facts:
+    """Smallest, quantiles, largest and mean; none of nothing."""
+    if not len(numbers):
+        return {}
+    quantiles = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9, "p99": 0.99, "max": 1.0}
+    values = np.quantile(numbers, list(quantiles.values()), method="lower")
+    return {name: int(value) for name, value in zip(quantiles, values, strict=True)} | {
+        "mean": float(numbers.mean())
+    }
+
+
+def _is_arrow_file(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_ARROW_MAGIC)) == _ARROW_MAGIC
+    except OSError:  # a folder or a bundled name; or the loader says what is wrong
+        return False
+
+
+def _holds_tokens(path: Path) -> bool:
+    """Whether an Arrow file says that it holds tokens; one that does not say what it holds may be cut short."""
+    import pyarrow as pa
+
+    try:
+        with pa.memory_map(str(path)) as mapped:
+            return METADATA_KEY in (pa.ipc.open_file(mapped).schema.metadata or {})
+    except (OSError, pa.ArrowException):
+        return METADATA_KEY in path.read_bytes()[:4096]
