@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test test-full lint bench docs clean
+.PHONY: help demo build test test-corpus test-full lint bench docs clean
 
 VENV ?= .venv
 ifeq ($(OS),Windows_NT)
@@ -83,8 +83,10 @@ test: $(VENV)/.with-test ## Rust tests, docstring examples and Python tests
 	cargo test --workspace $(LOCKED) --quiet
 	"$(BIN)/python" -m pytest
 
-test-full: test ## the tests, and then those that read the whole corpus in ../shared
+test-corpus: $(VENV)/.with-test ## the tests that read the whole corpus in ../shared
 	PORTMANTEAU_TEST_FULL=1 "$(BIN)/python" -m pytest -m full tests
+
+test-full: test test-corpus ## both
 
 lint: $(VENV)/.lint-tools ## formatting, clippy, ruff, mypy --strict, and cargo-deny where it is installed
 	$(require_rust)cargo fmt --all --check
@@ -96,9 +98,7 @@ lint: $(VENV)/.lint-tools ## formatting, clippy, ruff, mypy --strict, and cargo-
 	else echo 'cargo-deny is not installed: licences and advisories of the dependencies were not checked'; fi
 
 bench: $(VENV)/.with-test ## time training, encoding and packing against the peers that are installed
-	"$(BIN)/portmanteau" bench train
-	"$(BIN)/portmanteau" bench encode
-	"$(BIN)/portmanteau" bench pack
+	"$(BIN)/python" benches/peers.py
 
 docs: ## the Rust API documentation, in target/doc
 	$(require_rust)RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps $(LOCKED)

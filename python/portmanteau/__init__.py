@@ -6,7 +6,7 @@ Text → pretokens → ids → a plan of sequences → batches:
 >>> tokenizer = pm.Tokenizer.load("o200k_base")
 >>> batch = tokenizer.encode_batch(["by the way", "off we go"])
 >>> batch.ids.tolist()
-[2345, 290, 2006, 4492, 581, 810]
+[2345, 290, 2006, 2864, 581, 810]
 
 ``import portmanteau`` imports NumPy and nothing heavier.
 """

@@ -27,7 +27,7 @@ class TokenBatch:
     >>> len(batch), batch.offsets.tolist()
     (3, [0, 3, 3, 6])
     >>> batch[2]
-    array([4492,  581,  810], dtype=uint32)
+    array([2864,  581,  810], dtype=uint32)
     >>> batch.to_arrow().type
     LargeListType(large_list<item: uint32>)
     """
