@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import itertools
 import json
 import os
@@ -489,6 +490,21 @@ def test_special_tokens_come_first_and_are_not_made_of_text():
     assert tok.special_tokens == {"<|end|>": 0}
     assert tok.encode("<|end|>").tolist() != [0]
     assert tok.encode("<|end|>", special="parse").tolist() == [0]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_shows_on_a_terminal_only(monkeypatch, capsys):
+    pm.train_bpe(texts=DOCUMENTS, vocab_size=275)
+    assert capsys.readouterr() == ("", "")
+    for progress in (True, False):
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stderr", terminal)
+        pm.train_bpe(texts=DOCUMENTS, vocab_size=275, progress=progress)
+        assert ("reading" in terminal.getvalue()) == progress
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")

@@ -295,7 +295,7 @@ def _available_cores() -> int:
 
 
 class _ProgressBar:
-    """Two bars on standard error if it is a terminal: bytes of text read, then what the trainer does."""
+    """A bar on standard error if it is a terminal: bytes of text read, then each phase of the training."""
 
     def __init__(self, wanted: bool) -> None:
         self._wanted = wanted and sys.stderr is not None and sys.stderr.isatty()
@@ -333,4 +333,4 @@ class _ProgressBar:
         if self._bar is not None:
             self._bar.close()
         self._phase = phase
-        self._bar = tqdm(desc=phase, total=total, unit=unit, unit_scale=True, file=sys.stderr)
+        self._bar = tqdm(desc=phase, total=total, unit=unit, unit_scale=True, leave=False, file=sys.stderr)
