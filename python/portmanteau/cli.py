@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
+        warnings.simplefilter("always", UserWarning)
         try:
             arguments.run(arguments)
             sys.stdout.flush()
@@ -112,8 +113,8 @@ def _add_train_bpe(subparsers: Any) -> None:
         commands.run_train_bpe,
         "train a BPE tokenizer on your text",
         [
-            "Trains a byte-level BPE tokenizer. The result depends neither on the number of threads nor on how the text "
-            "is cut into files.",
+            "Trains a byte-level BPE tokenizer. The result depends neither on the number of threads nor on how the "
+            "text is cut into files.",
             _FILES,
         ],
         "portmanteau train-bpe corpus/*.jsonl --vocab-size 32000 -o tokenizer.json",

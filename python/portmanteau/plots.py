@@ -101,16 +101,19 @@ def _compression(demo: Demo) -> str:
 
 def _token_lengths(demo: Demo) -> str:
     figure, axes = _figure(7.6, 2.6)
-    longest = 24
+    longest = 20
     for packed, color, shift in ((demo.bpe, ORANGE, -0.2), (demo.superbpe, BLUE, 0.2)):
-        lengths = [len(token) for token in ordinary_tokens(packed.tokenizer).values()]
-        counts = np.bincount(np.minimum(lengths, longest), minlength=longest + 1)
-        axes.bar(np.arange(longest + 1) + shift, counts, 0.4, color=color, label=packed.name)
-    axes.set_xticks([1, 5, 10, 15, 20, longest], ["1", "5", "10", "15", "20", f"{longest}+"])
+        sizes = np.zeros(packed.tokenizer.vocab_size, np.int64)
+        for token_id, token in ordinary_tokens(packed.tokenizer).items():
+            sizes[token_id] = len(token)
+        lengths = np.concatenate([sizes[packed.batch[index]] for index in demo.all_held_out])
+        shares = np.bincount(np.minimum(lengths, longest), lengths, longest + 1) / lengths.sum()
+        axes.bar(np.arange(longest + 1) + shift, 100 * shares, 0.4, color=color, label=packed.name)
+    axes.set_xticks([1, 5, 10, 15, longest], ["1", "5", "10", "15", f"{longest} or more"])
     axes.set_xlim(0.4, longest + 0.6)
     axes.grid(axis="y")
     axes.set_xlabel("bytes of the token")
-    axes.set_ylabel("tokens of the vocabulary")
+    axes.set_ylabel("% of held-out text")
     axes.legend(loc="upper right")
     return _svg(figure)
 
@@ -169,5 +172,5 @@ def _draw_plan(axes: Any, plan: PackPlan) -> None:
     axes.set_xlim(0, plan.capacity)
     axes.set_ylim(len(chosen) - 0.4, -0.6)
     axes.set_yticks([])
-    axes.set_xticks(np.linspace(0, plan.capacity, 5).astype(int))
+    axes.set_xticks([0, plan.capacity // 2, plan.capacity])
     axes.spines["left"].set_visible(False)

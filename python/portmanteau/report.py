@@ -33,6 +33,8 @@ p { margin: 8px 0 16px; max-width: 68ch; }
 table { border-collapse: collapse; width: 100%; margin: 8px 0 20px; font-size: 14px; }
 th { text-align: right; font-weight: 600; color: var(--soft); border-bottom: 1px solid #c5ccd3; padding: 6px 8px; }
 td { text-align: right; border-bottom: 1px solid var(--line); padding: 6px 8px; font-variant-numeric: tabular-nums; }
+td { white-space: nowrap; }
+.left td:nth-child(n+3) { white-space: normal; }
 th:first-child, td:first-child, .left th, .left td { text-align: left; }
 tr.total td { font-weight: 600; border-bottom: 0; }
 figure { margin: 16px 0 20px; }
@@ -123,9 +125,9 @@ def _compression(demo: Demo, drawn: dict[str, str]) -> str:
     header, rows = summary.compression(demo)
     return f"""<h2>Compression</h2>
 <p>Both tokenizers are the same up to {TRANSITION_SIZE:,} tokens. From there on BPE goes on merging within words, while
-SuperBPE may merge across spaces. The more bytes a token holds, the fewer tokens a model needs for a text. SuperBPE gains
-where the sample has much running text, which is English. Of other languages it has a few pages, too little to learn
-phrases from; there superwords only take the place of tokens within words, and SuperBPE may lose.</p>
+SuperBPE may merge across spaces. The more bytes a token holds, the fewer tokens a model needs for a text. SuperBPE
+gains where the sample has much running text, which is English. Of other languages it has a few pages, too little to
+learn phrases from; there superwords only take the place of tokens within words, and SuperBPE may lose.</p>
 {_figure(drawn, "compression", "Bytes per token on text that neither tokenizer was trained on.")}
 {_table(header, rows, total=True)}
 """
@@ -142,7 +144,7 @@ def _superwords(demo: Demo, drawn: dict[str, str]) -> str:
 BPE has none, because no token of it crosses from one word into the next.</p>
 <div class="words"><div><h3>Longest</h3><ol>{longest}</ol></div>
 <div><h3>Most used in the held-out text</h3><ol>{used}</ol></div></div>
-{_figure(drawn, "token_lengths", "How long the tokens of the two vocabularies are.")}
+{_figure(drawn, "token_lengths", "How much of the held-out text lies in short and in long tokens.")}
 """
 
 
@@ -150,9 +152,9 @@ def _packing(demo: Demo, drawn: dict[str, str]) -> str:
     header, rows = summary.packings(demo)
     return f"""<h2>Packing</h2>
 <p>Documents, each with an end-of-text token, are laid into sequences. Concatenation fills every sequence but cuts
-documents wherever one ends, so that a model sees beginnings without ends and ends without beginnings. Best fit decreasing
-cuts only documents that are longer than a sequence ({demo.superbpe.documents_too_long:,} with the SuperBPE tokens), and
-needs hardly more sequences than the lower bound: all tokens, divided by the capacity, rounded up.</p>
+documents wherever one ends, so that a model sees beginnings without ends and ends without beginnings. Best fit
+decreasing cuts only documents that are longer than a sequence ({demo.superbpe.documents_too_long:,} with the SuperBPE
+tokens). No plan can have fewer sequences than the lower bound: all tokens, divided by the capacity, rounded up.</p>
 {_figure(drawn, "sequences", "The same tokens in two plans. A row is a sequence, a block is a piece of a document.")}
 {_table(header, rows)}
 {_figure(drawn, "document_lengths", "How long the documents are, in SuperBPE tokens.")}
@@ -173,7 +175,7 @@ def _sequence(demo: Demo) -> str:
     )
     return f"""<h2>One sequence</h2>
 <p>Sequence {sequence} of the SuperBPE plan. Each document is a segment of its own: positions restart at 0 in it, and
-with <code>cu_seqlens</code> or <code>segment_ids</code> attention stays within it. Padding is hatched.</p>
+with <code>cu_seqlens</code> or <code>segment_ids</code> attention stays within it. Padding, if any, is hatched.</p>
 <div class="bar">{blocks}</div>
 <div class="wide"><table class="left"><thead><tr><th>segment</th><th>positions</th><th>document</th><th>begins with</th>
 </tr></thead><tbody>{rows}</tbody></table></div>

@@ -15,7 +15,7 @@ the ``tokenizer_fingerprint`` and ``vocab_size`` of the tokenizer that the ids b
 >>> tokenizer = pm.Tokenizer.load("o200k_base")
 >>> write_tokens("tokens.arrow", tokenizer.encode_batch(["by the way", "off we go"]), tokenizer=tokenizer)
 >>> TokenFile.open("tokens.arrow").read()[1]
-array([4492,  581,  810], dtype=uint32)
+array([2864,  581,  810], dtype=uint32)
 """
 
 from __future__ import annotations
