@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -117,10 +118,12 @@ def checks(demo: Demo) -> list[str]:
 
 def next_commands(demo: Demo) -> list[str]:
     """What a newcomer may try now."""
-    folder = demo.folder
+    tokenizer, tokens = (
+        shlex.quote(str(demo.folder / f"superbpe{end}")) for end in (".json", ".tokens.arrow")
+    )
     return [
-        f"portmanteau inspect {folder / 'superbpe.json'}",
-        f"portmanteau pack {folder / 'superbpe.tokens.arrow'} --capacity 4096",
+        f"portmanteau inspect {tokenizer}",
+        f"portmanteau pack {tokens} --capacity 4096 --eos",
         "portmanteau train-superbpe corpus/*.jsonl --vocab-size 32000 --transition-size 26000 -o tokenizer.json",
     ]
 
