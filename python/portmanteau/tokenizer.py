@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +45,9 @@ _BUNDLED_SHA256 = {
     "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d": "o200k_base",
 }
 """SHA-256 of the same three files, to recognize a copy by."""
+
+_RANK_FILE = re.compile(rb"[A-Za-z0-9+/]+=* [0-9]+\r?\n")
+"""The first line of a rank file, by which it is recognized under another name, as Llama 3's ``tokenizer.model``."""
 
 _POLICIES = ("text", "parse", "error")
 
@@ -92,8 +96,8 @@ class Tokenizer:
 
         Args:
             source: ``"r50k_base"``, ``"cl100k_base"`` or ``"o200k_base"`` (bundled, offline); a ``tokenizer.json``; a
-                ``.tiktoken`` rank file; a ``vocab.json`` or ``merges.txt`` with the other beside it; or a folder that
-                holds one of these.
+                ``.tiktoken`` rank file, whatever its name; a ``vocab.json`` or ``merges.txt`` with the other beside it;
+                or a folder that holds one of these.
             pretokenizer: For rank files and ``vocab.json``, which do not say it: a name (``"r50k"``, ``"cl100k"``,
                 ``"o200k"``, ``"superbpe_stage2"``, …) or a regular expression, in tiktoken's dialect for a rank
                 file and in Hugging Face's for ``vocab.json``, where the default is ``"r50k"``, GPT-2's.
@@ -111,19 +115,22 @@ class Tokenizer:
             _refuse_options("a bundled vocabulary", pretokenizer, special_tokens)
             return cls._from_core(_load_bundled(source), source)
         path = _find_file(Path(source))
-        if path.suffix == ".tiktoken":
-            return cls._load_tiktoken(path, pretokenizer, special_tokens)
         if path.name.endswith(("vocab.json", "merges.txt")):
             return cls._load_merges(path, pretokenizer, special_tokens)
-        _refuse_options("a tokenizer.json", pretokenizer, special_tokens)
         content = read_bytes(path)
+        if path.suffix == ".tiktoken" or _RANK_FILE.match(content):
+            return cls._load_tiktoken(path, content, pretokenizer, special_tokens)
+        _refuse_options("a tokenizer.json", pretokenizer, special_tokens)
         return cls._from_core(_at_path(path, lambda: _rust.Tokenizer.from_huggingface(content)))
 
     @classmethod
     def _load_tiktoken(
-        cls, path: Path, pretokenizer: str | None, special_tokens: Mapping[str, int] | Sequence[str] | None
+        cls,
+        path: Path,
+        content: bytes,
+        pretokenizer: str | None,
+        special_tokens: Mapping[str, int] | Sequence[str] | None,
     ) -> Tokenizer:
-        content = read_bytes(path)
         known = _BUNDLED_SHA256.get(hashlib.sha256(content).hexdigest())
         if pretokenizer is None and special_tokens is None and known is not None:
             return cls._from_core(_load_bundled(known), known)

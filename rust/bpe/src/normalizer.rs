@@ -1,7 +1,10 @@
 //! Unicode normalization before pretokenization, as `tokenizer.json` files ask for it.
+//!
+//! Hugging Face normalizes with tables of Unicode 9, and models were trained on what it makes of newer characters, so
+//! the tables here are the same, from the same crate.
 
 use std::borrow::Cow;
-use unicode_normalization::{
+use unicode_normalization_alignments::{
     is_nfc_quick, is_nfd_quick, is_nfkc_quick, is_nfkd_quick, IsNormalized, UnicodeNormalization,
 };
 
@@ -41,10 +44,11 @@ impl NormalizationForm {
             Self::Nfkd => is_nfkd_quick(text.chars()),
         };
         (quick != IsNormalized::Yes).then(|| match self {
-            Self::Nfc => text.nfc().collect(),
-            Self::Nfd => text.nfd().collect(),
-            Self::Nfkc => text.nfkc().collect(),
-            Self::Nfkd => text.nfkd().collect(),
+            // Each character comes with how far it was moved, which concerns offsets only.
+            Self::Nfc => text.nfc().map(|(character, _)| character).collect(),
+            Self::Nfd => text.nfd().map(|(character, _)| character).collect(),
+            Self::Nfkc => text.nfkc().map(|(character, _)| character).collect(),
+            Self::Nfkd => text.nfkd().map(|(character, _)| character).collect(),
         })
     }
 }

@@ -5,7 +5,7 @@
 //! (unless a file asks for [`Behavior::Removed`]).
 //!
 //! A pattern that is a list of regular alternatives with the usual look-ahead runs as an automaton, in linear time
-//! ([`linear`]); any other runs through `fancy-regex`, which backtracks.
+//! (`linear`); any other runs through `fancy-regex`, which backtracks.
 
 mod linear;
 mod patterns;

@@ -73,9 +73,9 @@ enum Engine {
     Backtracking(Regex),
 }
 
-/// Steps back that one match may take. The longest runs of white space need one for each character; a pattern that
-/// takes more, such as `(a+)+$`, may well take forever.
-const MOST_STEPS_BACK: usize = 20_000_000;
+/// Steps back that one match may take, about a second. A run of white space takes one for each character; a pattern that
+/// takes many more, such as `((a|aa)+)\1b`, may well take forever.
+const MOST_STEPS_BACK: usize = 50_000_000;
 
 impl Split {
     /// Compiles a pattern. With `invert`, what does not match counts as a match, and the other way round.
@@ -218,7 +218,7 @@ impl Behavior {
 
 fn gave_up(regex: &Regex, error: &fancy_regex::Error) -> Error {
     let message = format!(
-        "the pretokenizer pattern {:?} gave up on this text ({error}); simplify the pattern, or cut long runs of one \
+        "the pretokenizer pattern `{}` gave up on this text ({error}); simplify the pattern, or cut long runs of one \
          character out of the text first",
         regex.as_str()
     );
@@ -227,7 +227,7 @@ fn gave_up(regex: &Regex, error: &fancy_regex::Error) -> Error {
 
 fn compile(pattern: &str, dialect: Dialect) -> Result<Engine, Error> {
     let invalid = |reason: &str| {
-        let message = format!("the pretokenizer pattern {pattern:?} does not work: {reason}");
+        let message = format!("the pretokenizer pattern `{pattern}` does not work: {reason}");
         Error::new(ErrorKind::Pattern, message)
     };
     if dialect == Dialect::HuggingFace && has_interval_plus(pattern) {

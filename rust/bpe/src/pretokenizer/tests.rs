@@ -88,9 +88,98 @@ fn what_cannot_be_run_is_refused() {
 
 #[test]
 fn long_runs_do_not_exhaust_the_engine() {
-    let text = format!("{}x", " ".repeat(300_000));
-    for name in ["cl100k", "cl100k_tiktoken", "o200k", "r50k", "superbpe_stage2"] {
-        let pretokenizer = Pretokenizer::named(name).unwrap();
-        assert_eq!(pieces(&pretokenizer, &text).concat(), text);
+    for text in [format!("{}x", " ".repeat(3_000_000)), "1".repeat(3_000_000)] {
+        for pattern in NAMED_PATTERNS {
+            let pretokenizer = Pretokenizer::named(pattern.name).unwrap();
+            let mut n_bytes = 0;
+            let mut visit = |piece: &str| {
+                n_bytes += piece.len();
+                Ok(())
+            };
+            pretokenizer.split(&text, &mut visit).unwrap();
+            assert_eq!(n_bytes, text.len(), "{}", pattern.name);
+        }
     }
+}
+
+/// Expressions that run without backtracking, and texts made of what they tell apart.
+mod linear_and_backtracking_agree {
+    use super::super::linear::LinearRegex;
+    use super::super::NAMED_PATTERNS;
+    use proptest::prelude::*;
+    use std::sync::LazyLock;
+
+    const OTHERS: [&str; 3] = [
+        // Qwen 2
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        // DeepSeek V3, the last of three
+        r"[!-/:-@\[-`{-~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        r"(?=(\d{3})+(?!\d))|\p{N}\w| +(?!\S)",
+    ];
+
+    fn texts() -> impl Strategy<Value = String> {
+        let characters = " \n\r\t\u{a0}\u{85}aSs'lL\u{17f}éÉǅʰ\u{301}日12٣½!/.🙂";
+        let character = prop::sample::select(characters.chars().collect::<Vec<_>>());
+        let run = (character, 1..9_usize).prop_map(|(character, n)| character.to_string().repeat(n));
+        prop::collection::vec(run, 0..24).prop_map(|runs| runs.concat())
+    }
+
+    type Both = (LinearRegex, fancy_regex::Regex);
+
+    static COMPILED: LazyLock<Vec<Both>> = LazyLock::new(|| {
+        let expressions = NAMED_PATTERNS.iter().map(|pattern| pattern.regex).chain(OTHERS);
+        let both = |expression| {
+            (LinearRegex::new(expression).unwrap(), fancy_regex::Regex::new(expression).unwrap())
+        };
+        expressions.map(both).collect()
+    });
+
+    proptest! {
+        #[test]
+        fn on_every_text(text in texts()) {
+            for (linear, backtracking) in COMPILED.iter() {
+                let found: Vec<_> = linear.matches(&text).collect();
+                let expected: Vec<_> = backtracking.find_iter(&text).map(|found| found.unwrap().range()).collect();
+                prop_assert_eq!(found, expected, "{}", backtracking.as_str());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_regular_is_left_alone() {
+        for expression in [
+            "a++",
+            r"\p{L}++|a",
+            "(a)",
+            "a*",
+            "",
+            "a|",
+            r"\bа",
+            "^a",
+            "a$",
+            "(?i)a",
+            "(?x: a)",
+            ".",
+            r"a(?!\S)",
+            "(?=a)b",
+            "[[:alpha:]]",
+            "[a&&b]",
+            "a{1,2}+",
+            "(",
+            "[]",
+            r"\",
+            "a||b",
+        ] {
+            assert!(LinearRegex::new(expression).is_none(), "{expression}");
+        }
+    }
+}
+
+#[test]
+fn a_pattern_that_would_run_for_ever_gives_up() {
+    let pattern = r"((a|aa)+)\1b";
+    let pretokenizer = Pretokenizer::from_regex(pattern).unwrap();
+    let error = pretokenizer.split(&format!("{}cb", "a".repeat(60)), &mut |_| Ok(())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Pattern);
+    assert!(error.to_string().contains(pattern), "{error}");
 }

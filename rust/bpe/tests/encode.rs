@@ -1,0 +1,122 @@
+//! The encoder and the pretokenizer, held to their definitions.
+#![allow(clippy::unwrap_used)]
+
+use portmanteau_bpe::encode::{merge_all, MergeScratch};
+use portmanteau_bpe::{Encoder, MergeTable, Merges, Scratch, UnknownToken, Vocabulary};
+use portmanteau_testkit::naive_encode::{naive_encode, Merge};
+use proptest::prelude::*;
+
+/// A vocabulary of the letters a, b, c and of what merges of any two earlier tokens make, as training would leave it.
+fn vocabularies() -> impl Strategy<Value = (Vocabulary, Vec<Merge>)> {
+    prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..24).prop_map(
+        |picks| {
+            let mut tokens: Vec<Vec<u8>> = vec![b"a".to_vec(), b"b".to_vec(), b"c".to_vec()];
+            let mut merges: Vec<Merge> = Vec::new();
+            for (left, right) in picks {
+                let (left, right) = (left.index(tokens.len()), right.index(tokens.len()));
+                let joined = [tokens[left].clone(), tokens[right].clone()].concat();
+                let (left, right) = (left as u32, right as u32);
+                if joined.len() > 12 || merges.iter().any(|merge| (merge.0, merge.1) == (left, right)) {
+                    continue;
+                }
+                let token_id = tokens.iter().position(|token| *token == joined).unwrap_or_else(|| {
+                    tokens.push(joined);
+                    tokens.len() - 1
+                });
+                merges.push((left, right, token_id as u32));
+            }
+            let numbered = tokens.into_iter().enumerate().map(|(id, token)| (id as u32, token));
+            (Vocabulary::new(numbered.collect()).unwrap(), merges)
+        },
+    )
+}
+
+/// Words short enough to be rescanned and long enough for the heap.
+fn words() -> impl Strategy<Value = Vec<u8>> {
+    let letter = prop::sample::select(b"abc".to_vec());
+    prop_oneof![
+        prop::collection::vec(letter.clone(), 0..20),
+        prop::collection::vec(letter.clone(), 40..200),
+        (letter, 0..300_usize).prop_map(|(letter, n)| vec![letter; n]),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn merges_are_made_as_defined((vocabulary, merges) in vocabularies(), word in words()) {
+        let symbols: Vec<u32> = word.iter().map(|&byte| vocabulary.byte_id(byte).unwrap()).collect();
+        let expected = naive_encode(symbols.clone(), &merges);
+        let table = MergeTable::new(&vocabulary, &Merges::Listed(merges.clone()));
+        let mut merged = symbols;
+        merge_all(&mut merged, &table, &mut MergeScratch::default());
+        prop_assert_eq!(&merged, &expected);
+        // The same through the encoder, with the cache cold and warm.
+        let encoder = Encoder::new(vocabulary, &Merges::Listed(merges), false, None);
+        let mut scratch = Scratch::default();
+        for _ in 0..2 {
+            let mut ids = Vec::new();
+            encoder.encode(&word, &mut scratch, &mut ids).unwrap();
+            prop_assert_eq!(&ids, &expected);
+        }
+    }
+
+    #[test]
+    fn any_sequence_of_tokens_merges_as_defined((vocabulary, merges) in vocabularies(), picks in prop::collection::vec(any::<prop::sample::Index>(), 0..120)) {
+        let symbols: Vec<u32> = picks.iter().map(|pick| pick.index(vocabulary.size()) as u32).collect();
+        let mut merged = symbols.clone();
+        let table = MergeTable::new(&vocabulary, &Merges::Listed(merges.clone()));
+        merge_all(&mut merged, &table, &mut MergeScratch::default());
+        prop_assert_eq!(merged, naive_encode(symbols, &merges));
+    }
+
+    #[test]
+    fn ranks_by_token_id_are_a_list_of_every_split((vocabulary, _) in vocabularies(), word in words()) {
+        // Of two splits of one token the leftmost in the text goes first, which no list can say: so rank by hand.
+        let mut symbols: Vec<u32> = word.iter().map(|&byte| vocabulary.byte_id(byte).unwrap()).collect();
+        let mut expected = symbols.clone();
+        let joined = |pair: &[u32]| {
+            let bytes = pair.iter().flat_map(|&id| vocabulary.token_bytes(id).unwrap()).copied().collect::<Vec<_>>();
+            vocabulary.token_id(&bytes)
+        };
+        while let Some((token_id, place)) =
+            expected.windows(2).enumerate().filter_map(|(place, pair)| Some((joined(pair)?, place))).min()
+        {
+            expected.splice(place..place + 2, [token_id]);
+        }
+        let table = MergeTable::new(&vocabulary, &Merges::ByTokenId);
+        merge_all(&mut symbols, &table, &mut MergeScratch::default());
+        prop_assert_eq!(symbols, expected);
+    }
+}
+
+#[test]
+fn whole_words_go_first_only_if_the_vocabulary_says_so() {
+    let tokens =
+        ["a", "b", "ab", "abab"].iter().enumerate().map(|(id, token)| (id as u32, token.as_bytes().to_vec()));
+    let vocabulary = Vocabulary::new(tokens.collect()).unwrap();
+    let merges = Merges::from_pairs(&vocabulary, &[(0, 1)]).unwrap();
+    let encode = |whole_words_first| {
+        let encoder = Encoder::new(vocabulary.clone(), &merges, whole_words_first, None);
+        let mut ids = Vec::new();
+        encoder.encode(b"abab", &mut Scratch::default(), &mut ids).unwrap();
+        ids
+    };
+    assert_eq!(encode(false), [2, 2]);
+    assert_eq!(encode(true), [3]);
+}
+
+#[test]
+fn bytes_without_a_token_are_unknown_or_an_error() {
+    let tokens = ["?", "a"].iter().enumerate().map(|(id, token)| (id as u32, token.as_bytes().to_vec()));
+    let vocabulary = Vocabulary::new(tokens.collect()).unwrap();
+    let encode = |unknown| {
+        let encoder = Encoder::new(vocabulary.clone(), &Merges::Listed(Vec::new()), false, unknown);
+        let mut ids = Vec::new();
+        encoder.encode(b"axxa", &mut Scratch::default(), &mut ids).map(|()| ids)
+    };
+    assert_eq!(encode(Some(UnknownToken { token_id: 0, fuse: false })).unwrap(), [1, 0, 0, 1]);
+    assert_eq!(encode(Some(UnknownToken { token_id: 0, fuse: true })).unwrap(), [1, 0, 1]);
+    let error = encode(None).unwrap_err();
+    assert_eq!(error.offset(), Some(1));
+    assert!(error.to_string().contains("0x78 has no token"));
+}
