@@ -1,5 +1,6 @@
 //! Everything that makes a tokenizer, as plain data: what a file says, what training returns, what is saved.
 
+use crate::byte_level::unspell;
 use crate::normalizer::NormalizationForm;
 use crate::{AddedToken, Error, ErrorKind, Merges, Pretokenizer, UnknownToken, Vocabulary};
 use serde_json::Value;
@@ -51,8 +52,16 @@ impl Definition {
         special_tokens: Vec<String>,
         pretokenizer: Pretokenizer,
     ) -> Result<Self, Error> {
-        let numbered = tokens.into_iter().enumerate().map(|(id, bytes)| (id as u32, bytes));
-        let vocabulary = Vocabulary::new(numbered.skip(special_tokens.len()).collect())?;
+        let mut numbered: Vec<(u32, Vec<u8>)> = (0_u32..).zip(tokens).skip(special_tokens.len()).collect();
+        // A tokenizer.json holds special tokens in its vocabulary too, so a saved tokenizer comes back as it was.
+        let mut unreachable_tokens = Vec::new();
+        for (token_id, content) in (0_u32..).zip(&special_tokens) {
+            match unspell(content) {
+                Some(bytes) => numbered.push((token_id, bytes)),
+                None => unreachable_tokens.push((token_id, content.clone())),
+            }
+        }
+        let vocabulary = Vocabulary::new(numbered)?;
         let merges = Merges::from_pairs(&vocabulary, merges)?;
         let added_tokens = special_tokens.into_iter().enumerate();
         Ok(Self {
@@ -63,7 +72,7 @@ impl Definition {
             normalization: Vec::new(),
             pretokenizer,
             added_tokens: added_tokens.map(|(id, content)| AddedToken::special(id as u32, content)).collect(),
-            unreachable_tokens: Vec::new(),
+            unreachable_tokens,
             carried: CarriedParts::default(),
         })
     }
@@ -75,22 +84,18 @@ impl Definition {
         added.chain(unreachable).map(|id| id as usize + 1).max().unwrap_or(0).max(self.vocabulary.size())
     }
 
-    /// The bytes of any token: ordinary, added or unreachable.
-    pub fn token_bytes(&self, token_id: u32) -> Option<&[u8]> {
-        self.vocabulary.token_bytes(token_id).or_else(|| {
-            let added = self.added_tokens.iter().map(|token| (token.token_id, token.content.as_bytes()));
-            let unreachable = self.unreachable_tokens.iter().map(|(id, spelling)| (*id, spelling.as_bytes()));
-            added.chain(unreachable).find(|(id, _)| *id == token_id).map(|(_, bytes)| bytes)
-        })
+    /// Every token with its bytes: added tokens, ordinary ones, and those that no text can produce. An id may come more
+    /// than once; the first is what it stands for.
+    pub fn tokens(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        let added = self.added_tokens.iter().map(|token| (token.token_id, token.content.as_bytes()));
+        let unreachable = self.unreachable_tokens.iter().map(|(id, spelling)| (*id, spelling.as_bytes()));
+        added.chain(self.vocabulary.iter()).chain(unreachable)
     }
 
     /// The id of the token with these bytes, ordinary tokens first.
     pub fn token_id(&self, bytes: &[u8]) -> Option<u32> {
-        self.vocabulary.token_id(bytes).or_else(|| {
-            let added = self.added_tokens.iter().map(|token| (token.token_id, token.content.as_bytes()));
-            let unreachable = self.unreachable_tokens.iter().map(|(id, spelling)| (*id, spelling.as_bytes()));
-            added.chain(unreachable).find(|(_, own)| *own == bytes).map(|(id, _)| id)
-        })
+        let any = || self.tokens().find(|(_, own)| *own == bytes).map(|(token_id, _)| token_id);
+        self.vocabulary.token_id(bytes).or_else(any)
     }
 
     /// Refuses added tokens that contradict each other or the vocabulary.
@@ -135,12 +140,13 @@ impl Definition {
                 return malformed(token, "is empty; remove it".to_owned());
             }
             let id = token.token_id;
-            match self.vocabulary.token_bytes(id) {
-                Some(bytes) if bytes != token.content.as_bytes() => {
-                    let other = crate::vocabulary::show(bytes);
-                    return malformed(token, format!("has id {id}, which the vocabulary gives to {other}"));
-                }
-                _ => {}
+            // In a tokenizer.json the content of an added token and the spelling of an ordinary one are the same.
+            let is_same = |bytes: &&[u8]| {
+                *bytes == token.content.as_bytes() || unspell(&token.content).as_deref() == Some(*bytes)
+            };
+            if let Some(bytes) = self.vocabulary.token_bytes(id).filter(|bytes| !is_same(bytes)) {
+                let other = crate::vocabulary::show(bytes);
+                return malformed(token, format!("has id {id}, which the vocabulary gives to {other}"));
             }
         }
         Ok(())

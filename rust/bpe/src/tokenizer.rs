@@ -192,9 +192,7 @@ fn offset_in(text: &str, part: &str) -> Option<usize> {
 fn decoding_table(definition: &Definition) -> (Vec<Option<Range<u32>>>, Vec<u8>) {
     let mut table = vec![None; definition.vocab_size()];
     let mut buffer: Vec<u8> = Vec::new();
-    let added = definition.added_tokens.iter().map(|token| (token.token_id, token.content.as_bytes()));
-    let unreachable = definition.unreachable_tokens.iter().map(|(id, spelling)| (*id, spelling.as_bytes()));
-    for (token_id, bytes) in definition.vocabulary.iter().chain(added).chain(unreachable) {
+    for (token_id, bytes) in definition.tokens() {
         let entry: &mut Option<Range<u32>> = &mut table[token_id as usize];
         if entry.is_none() {
             let start = buffer.len() as u32;

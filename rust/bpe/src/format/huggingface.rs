@@ -338,7 +338,13 @@ pub fn write(definition: &Definition) -> Result<Vec<u8>, Error> {
         .map(|(left, right)| format!("{} {}", token(left), token(right)))
         .collect();
     let added_tokens: Vec<Value> = added.into_iter().map(added_token_to_json).collect();
-    let unknown = definition.unknown.and_then(|unknown| definition.token_bytes(unknown.token_id)).map(spell);
+    let unknown = definition.unknown.and_then(|unknown| {
+        let unreachable =
+            definition.unreachable_tokens.iter().find(|(token_id, _)| *token_id == unknown.token_id);
+        unreachable
+            .map(|(_, spelling)| spelling.clone())
+            .or_else(|| definition.vocabulary.token_bytes(unknown.token_id).map(spell))
+    });
     let carried = &definition.carried;
     let decoder = match &carried.decoder {
         Value::Null => {

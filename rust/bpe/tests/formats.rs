@@ -1,0 +1,68 @@
+//! What is saved comes back as it was.
+#![allow(clippy::unwrap_used)]
+
+use portmanteau_bpe::format::{huggingface, tiktoken};
+use portmanteau_bpe::{Definition, ErrorKind, Pretokenizer, Scratch, SpecialTokens, Tokenizer};
+
+/// A tokenizer as training returns it: these special tokens, all bytes, "ab" and "abab".
+fn trained(special_tokens: &[&str]) -> Tokenizer {
+    let n_special = special_tokens.len() as u32;
+    let special_tokens: Vec<String> = special_tokens.iter().map(|&content| content.to_owned()).collect();
+    let mut tokens: Vec<Vec<u8>> = special_tokens.iter().map(|content| content.clone().into_bytes()).collect();
+    tokens.extend((0..=255).map(|byte| vec![byte]));
+    tokens.extend([b"ab".to_vec(), b"abab".to_vec()]);
+    let byte = |byte: u8| n_special + u32::from(byte);
+    let merges = [(byte(b'a'), byte(b'b')), (n_special + 256, n_special + 256)];
+    let pretokenizer = Pretokenizer::named("o200k").unwrap();
+    Tokenizer::new(Definition::from_training(tokens, &merges, special_tokens, pretokenizer).unwrap()).unwrap()
+}
+
+fn encode(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
+    let mut ids = Vec::new();
+    tokenizer.encode(text, &SpecialTokens::Parse, &mut Scratch::default(), &mut ids).unwrap();
+    ids
+}
+
+#[test]
+fn a_trained_tokenizer_comes_back_with_its_fingerprint() {
+    // Spelled in ASCII, in byte-level characters that stand for other bytes, and in characters outside that table.
+    let special_tokens = ["<|end|>", "<été>", "<｜fin｜>"];
+    for n_special in 0..=special_tokens.len() {
+        let tokenizer = trained(&special_tokens[..n_special]);
+        let saved = huggingface::write(tokenizer.definition()).unwrap();
+        let again = Tokenizer::new(huggingface::read(&saved).unwrap()).unwrap();
+        assert_eq!(again.fingerprint(), tokenizer.fingerprint());
+        assert_eq!(huggingface::write(again.definition()).unwrap(), saved);
+        for (token_id, content) in special_tokens[..n_special].iter().enumerate() {
+            assert_eq!(again.token_bytes(token_id as u32), Some(content.as_bytes()));
+            let text = format!("abab{content}ab");
+            let ids = encode(&again, &text);
+            assert_eq!(ids, encode(&tokenizer, &text));
+            assert_eq!((ids.len(), ids[1]), (3, token_id as u32));
+        }
+    }
+}
+
+#[test]
+fn a_rank_file_comes_back_byte_for_byte() {
+    let tokens: Vec<(u32, Vec<u8>)> = (0..=255).map(|byte: u8| (u32::from(byte), vec![byte])).collect();
+    let pretokenizer = || Pretokenizer::named("cl100k_tiktoken").unwrap();
+    let special = vec![("<|end|>".to_owned(), 300)];
+    let definition = tiktoken::from_ranks(tokens, pretokenizer(), special.clone()).unwrap();
+    let saved = tiktoken::write(&definition).unwrap();
+    let again = tiktoken::read(&saved, pretokenizer(), special).unwrap();
+    assert_eq!(tiktoken::write(&again).unwrap(), saved);
+    let (first, second) = (Tokenizer::new(definition).unwrap(), Tokenizer::new(again).unwrap());
+    assert_eq!(first.fingerprint(), second.fingerprint());
+
+    // Ids with a hole before the special token: Hugging Face numbers by place, so the file must say the id elsewhere.
+    let json = huggingface::write(first.definition()).unwrap();
+    let loaded = Tokenizer::new(huggingface::read(&json).unwrap()).unwrap();
+    assert_eq!(encode(&loaded, "a<|end|>"), [97, 300]);
+}
+
+#[test]
+fn a_merge_list_does_not_become_a_rank_file() {
+    let error = tiktoken::write(trained(&[]).definition()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
