@@ -25,10 +25,9 @@ def blocks(page: Path) -> list[tuple[str, str, int]]:
 
 
 def commands(block: str) -> list[list[str]]:
-    """The lines of a console block that call portmanteau, with their continuation lines."""
-    joined = block.replace("\\\n", " ")
-    lines = [line.removeprefix("$ ") for line in joined.splitlines() if line.startswith("$ portmanteau ")]
-    return [shlex.split(line, comments=True) for line in lines]
+    """The lines of a console block that call portmanteau, with their continuation lines, without their prompt."""
+    lines = [line.removeprefix("$ ") for line in block.replace("\\\n", " ").splitlines()]
+    return [shlex.split(line, comments=True) for line in lines if line.startswith("portmanteau ")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
