@@ -35,20 +35,22 @@ CAPACITY = 2048
 END_OF_TEXT = "<|endoftext|>"
 
 _LANGUAGES = {
-    "ar-Arab": "Arabic",
-    "bn-Beng": "Bengali",
-    "en-Latn": "English",
-    "es-Latn": "Spanish",
-    "fa-Arab": "Persian",
-    "id-Latn": "Indonesian",
-    "ja-Jpan": "Japanese",
-    "ko-Kore": "Korean",
-    "pl-Latn": "Polish",
-    "ru-Cyrl": "Russian",
-    "ta-Taml": "Tamil",
-    "te-Telu": "Telugu",
-    "wuu-Hant": "Wu Chinese",
+    "en": "English",
+    "fa": "Persian",
+    "he": "Hebrew",
+    "hi": "Hindi",
+    "html": "HTML",
+    "javascript": "JavaScript",
+    "nan": "Min Nan Chinese",
+    "pt": "Portuguese",
+    "python": "Python",
+    "th": "Thai",
+    "uk": "Ukrainian",
+    "yo": "Yoruba",
+    "yue": "Cantonese",
+    "zh": "Chinese",
 }
+"""Names of the languages of the held-out text, by the part of their tag before the script."""
 _LEAST_BYTES = 2000
 """Languages with less held-out text are counted together, for a few sentences say little."""
 
@@ -107,7 +109,8 @@ class Demo:
         by_language = defaultdict(list)
         for index, document in enumerate(self.documents):
             if document["split"] == "held_out":
-                by_language[_LANGUAGES.get(document["language"], document["language"])].append(index)
+                language = document["language"].partition("-")[0]
+                by_language[_LANGUAGES.get(language, language)].append(index)
         sizes = {
             name: sum(self.text_bytes[index] for index in indices) for name, indices in by_language.items()
         }
