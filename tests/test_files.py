@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -12,11 +11,15 @@ import portmanteau as pm
 from portmanteau.files import read_bytes, write_atomically
 
 
+def names_in(folder):
+    return [path.name for path in folder.iterdir()]
+
+
 def test_a_file_appears_with_its_content_and_nothing_beside_it(tmp_path):
     target = tmp_path / "out.bin"
     write_atomically(target, lambda stream: stream.write(b"new"))
     assert target.read_bytes() == b"new"
-    assert os.listdir(tmp_path) == ["out.bin"]
+    assert names_in(tmp_path) == ["out.bin"]
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):
@@ -39,7 +42,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_atomically(target, interrupted)
     assert target.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["out.bin"]
+    assert names_in(tmp_path) == ["out.bin"]
 
 
 def test_a_missing_folder_is_named(tmp_path):
@@ -69,4 +72,4 @@ for save in (tokenizer.save, plan.save):
     outcome = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stdout.count("out: cannot write the file") == 2
-    assert os.listdir(tmp_path) == []
+    assert names_in(tmp_path) == []
