@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from portmanteau import _rust, data
 from portmanteau.batch import TokenBatch
 from portmanteau.errors import DecodingError, EncodingError, Error, FileError, VocabularyError
-from portmanteau.files import read_bytes, write_atomically
+from portmanteau.files import file_error, read_bytes, write_atomically
 
 __all__ = ["Tokenizer"]
 
@@ -140,7 +141,10 @@ class Tokenizer:
                 f"({', '.join(name for name, _, _ in _rust.named_pretokenizers())}) or a regular expression"
             )
             raise _with_path(VocabularyError(message), path)
-        pairs = list(_ids_by_content(special_tokens).items())
+        if not isinstance(special_tokens, (Mapping, type(None))):
+            message = "the special tokens of a rank file need ids: pass a dict of content to id"
+            raise _with_path(VocabularyError(message), path)
+        pairs = list((special_tokens or {}).items())
         return cls._from_core(
             _at_path(path, lambda: _rust.Tokenizer.from_tiktoken(content, pretokenizer, pairs))
         )
@@ -173,9 +177,14 @@ class Tokenizer:
         >>> pm.Tokenizer.from_tiktoken(encoding).encode("ab")
         array([97, 98], dtype=uint32)
         """
+        if not hasattr(encoding, "_mergeable_ranks"):
+            raise TypeError(f"expected a tiktoken.Encoding, got {type(encoding).__name__}")
         ranks = list(encoding._mergeable_ranks.items())
         special_tokens = list(encoding._special_tokens.items())
-        return cls._from_core(_rust.Tokenizer.from_ranks(ranks, encoding._pat_str, special_tokens))
+        try:
+            return cls._from_core(_rust.Tokenizer.from_ranks(ranks, encoding._pat_str, special_tokens))
+        except (TypeError, OverflowError) as error:
+            raise VocabularyError(f"the ranks must map bytes to ids in 0 … 2**24 - 1: {error}") from None
 
     @classmethod
     def from_huggingface(cls, tokenizer: Any) -> Tokenizer:
@@ -186,6 +195,8 @@ class Tokenizer:
             VocabularyError: It contradicts itself.
         """
         backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
+        if not hasattr(backend, "to_str"):
+            raise TypeError(f"expected a tokenizers.Tokenizer, got {type(tokenizer).__name__}")
         return cls._from_core(_rust.Tokenizer.from_huggingface(backend.to_str().encode()))
 
     def save(self, path: PathLike) -> None:
@@ -252,11 +263,8 @@ class Tokenizer:
         if hasattr(documents, "__arrow_c_stream__") or hasattr(documents, "__arrow_c_array__"):
             from portmanteau.columns import string_column
 
-            batches = [
-                self._core.encode_column(text, offsets, argument, n_threads)
-                for text, offsets in string_column(documents)
-            ]
-            return _concatenate(batches)
+            chunks = list(string_column(documents))
+            return TokenBatch(*self._core.encode_column(chunks, argument, n_threads))
         return TokenBatch(*self._core.encode_batch(documents, argument, n_threads))
 
     def count(self, text: str | bytes, *, special: Special = "text") -> int:
@@ -434,10 +442,18 @@ def _load_bundled(name: str) -> _rust.Tokenizer:
 
 def _find_file(path: Path) -> Path:
     """The file to load: ``path``, or the one in the folder ``path``."""
-    if not path.is_dir():
-        if not path.exists() and path.suffix == "" and path.parent == Path():
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError as error:
+        if path.suffix == "" and path.parent == Path():
             message = f"{path}: no such file, and no bundled vocabulary of that name; there are {', '.join(_BUNDLED)}"
-            raise _with_path(FileError(message), path, prefix=False)
+            raise _with_path(FileError(message), path, prefix=False) from None
+        raise file_error(path, "read the file", error) from None
+    except OSError as error:
+        raise file_error(path, "read the file", error) from None
+    except ValueError as error:
+        raise _with_path(FileError(f"no file can have this name: {error}"), path) from None
+    if not is_folder:
         return path
     for name in ("tokenizer.json", "vocab.json"):
         if (path / name).exists():
@@ -474,12 +490,6 @@ def _refuse_options(what: str, pretokenizer: str | None, special_tokens: object)
         )
 
 
-def _ids_by_content(special_tokens: Mapping[str, int] | Sequence[str] | None) -> Mapping[str, int]:
-    if special_tokens is None or isinstance(special_tokens, Mapping):
-        return special_tokens or {}
-    raise VocabularyError("the special tokens of a rank file need ids: pass a dict of content to id")
-
-
 def _thread_count(threads: int | None) -> int:
     """How many threads to use: the argument, else the cores that this process may run on."""
     if threads is None:
@@ -491,7 +501,10 @@ def _thread_count(threads: int | None) -> int:
 
 
 def _id_array(ids: npt.ArrayLike) -> npt.NDArray[np.uint32]:
-    array = np.asarray(ids)
+    try:
+        array = np.asarray(ids)
+    except ValueError as error:
+        raise DecodingError(f"ids are integers in one array: {error}") from None
     if array.size == 0:
         return np.empty(0, np.uint32)
     if not np.issubdtype(array.dtype, np.integer):
@@ -501,21 +514,9 @@ def _id_array(ids: npt.ArrayLike) -> npt.NDArray[np.uint32]:
         outside = np.flatnonzero((flat < 0) | (flat > 0xFFFF_FFFF))
         if outside.size:
             place = int(outside[0])
-            error = DecodingError(
+            refused = DecodingError(
                 f"id {flat[place]} at place {place} is not a token id, which is in 0 … 2**32 - 1"
             )
-            error.offset = place
-            raise error
+            refused.offset = place
+            raise refused
     return np.ascontiguousarray(flat, dtype=np.uint32)
-
-
-def _concatenate(batches: Sequence[tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]]) -> TokenBatch:
-    """One batch of several, in order."""
-    if len(batches) == 1:
-        return TokenBatch(*batches[0])
-    ids = [np.empty(0, np.uint32)]
-    offsets = [np.zeros(1, np.int64)]
-    for part_ids, part_offsets in batches:
-        offsets.append(part_offsets[1:] + offsets[-1][-1])
-        ids.append(part_ids)
-    return TokenBatch(np.concatenate(ids), np.concatenate(offsets))

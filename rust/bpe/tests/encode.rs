@@ -2,9 +2,71 @@
 #![allow(clippy::unwrap_used)]
 
 use portmanteau_bpe::encode::{merge_all, MergeScratch};
-use portmanteau_bpe::{Encoder, MergeTable, Merges, Scratch, UnknownToken, Vocabulary};
+use portmanteau_bpe::{
+    byte_level, Encoder, MergeTable, Merges, Pretokenizer, Scratch, UnknownToken, Vocabulary,
+};
+use portmanteau_testkit::cases;
 use portmanteau_testkit::naive_encode::{naive_encode, Merge};
 use proptest::prelude::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Cases<C> {
+    case: Vec<C>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PretokenizeCase {
+    name: String,
+    pretokenizer: String,
+    text: String,
+    pretokens: Vec<String>,
+}
+
+#[test]
+fn golden_pretokens() {
+    for case in cases::load::<Cases<PretokenizeCase>>("pretokenize").unwrap().case {
+        let mut pretokens = Vec::new();
+        let mut visit = |pretoken: &str| {
+            pretokens.push(pretoken.to_owned());
+            Ok(())
+        };
+        Pretokenizer::named(&case.pretokenizer).unwrap().split(&case.text, &mut visit).unwrap();
+        assert_eq!(pretokens, case.pretokens, "{}", case.name);
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EncodeCase {
+    name: String,
+    tokens: Vec<String>,
+    merges: Vec<String>,
+    #[serde(default)]
+    whole_words_first: bool,
+    text: String,
+    ids: Vec<u32>,
+}
+
+#[test]
+fn golden_ids() {
+    for case in cases::load::<Cases<EncodeCase>>("encode").unwrap().case {
+        let unspell = |spelling: &str| byte_level::unspell(spelling).unwrap();
+        let tokens = (0..).zip(case.tokens.iter().map(|token| unspell(token)));
+        let vocabulary = Vocabulary::new(tokens.collect()).unwrap();
+        let pair = |merge: &String| {
+            let (left, right) = merge.split_once(' ').unwrap();
+            (vocabulary.token_id(&unspell(left)).unwrap(), vocabulary.token_id(&unspell(right)).unwrap())
+        };
+        let pairs: Vec<_> = case.merges.iter().map(pair).collect();
+        let merges = Merges::from_pairs(&vocabulary, &pairs).unwrap();
+        let encoder = Encoder::new(vocabulary, &merges, case.whole_words_first, None);
+        let mut ids = Vec::new();
+        encoder.encode(case.text.as_bytes(), &mut Scratch::default(), &mut ids).unwrap();
+        assert_eq!(ids, case.ids, "{}", case.name);
+    }
+}
 
 /// A vocabulary of the letters a, b, c and of what merges of any two earlier tokens make, as training would leave it.
 fn vocabularies() -> impl Strategy<Value = (Vocabulary, Vec<Merge>)> {

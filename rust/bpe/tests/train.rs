@@ -153,7 +153,7 @@ fn long_texts_are_cut_at_lines_only() {
 
 #[test]
 fn a_stop_is_heard_in_every_phase() {
-    let text = "some words that are here for a while, and then no more of them\n".repeat(40_000);
+    let text = "some words that are here for a while, and then no more of them\n".repeat(400_000);
     let mut counter = Counter::new(Pretokenizer::named("superbpe_stage2").unwrap(), Record::Document);
     let error = counter.feed(&[&text], 1, &mut |_| ControlFlow::Break(())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);

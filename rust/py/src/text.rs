@@ -85,12 +85,19 @@ impl Text {
     }
 }
 
-/// Cuts an Arrow-style string column (`data` with `documents + 1` offsets) into texts.
+/// Cuts a chunk of an Arrow-style string column (`data` with `documents + 1` offsets) into texts, which are appended to
+/// `texts`: those of the chunks before it.
 ///
 /// # Errors
 /// `EncodingError` for offsets that descend or leave the data, and for invalid UTF-8, with the document.
-pub(crate) fn cut_column<'d>(py: Python<'_>, data: &'d [u8], offsets: &[i64]) -> PyResult<Vec<&'d str>> {
-    let cut = |(document, pair): (usize, &[i64])| {
+pub(crate) fn cut_chunk<'d>(
+    py: Python<'_>,
+    data: &'d [u8],
+    offsets: &[i64],
+    texts: &mut Vec<&'d str>,
+) -> PyResult<()> {
+    for pair in offsets.windows(2) {
+        let document = texts.len();
         let refuse = |message: &str, offset: Option<u64>| {
             let fields = [("document", Some(document as u64)), ("offset", offset)];
             exception(py, "EncodingError", &format!("document {document}: {message}"), &fields)
@@ -99,13 +106,14 @@ pub(crate) fn cut_column<'d>(py: Python<'_>, data: &'d [u8], offsets: &[i64]) ->
         let bytes = range
             .and_then(|(start, end)| data.get(start..end))
             .ok_or_else(|| refuse("the offsets of the column leave its data", None))?;
-        std::str::from_utf8(bytes).map_err(|error| {
+        let text = std::str::from_utf8(bytes).map_err(|error| {
             let offset = error.valid_up_to();
             refuse(
                 &format!("the text is not UTF-8 at byte {offset}; clean the column first"),
                 Some(offset as u64),
             )
-        })
-    };
-    offsets.windows(2).enumerate().map(cut).collect()
+        })?;
+        texts.push(text);
+    }
+    Ok(())
 }

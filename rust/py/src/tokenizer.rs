@@ -1,7 +1,7 @@
 //! `_rust.Tokenizer`: the tokenizer of `portmanteau-bpe` with Python texts in and NumPy arrays out.
 
 use crate::errors::{detached, IntoException};
-use crate::text::{cut_column, Text};
+use crate::text::{cut_chunk, Text};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use portmanteau_bpe::format::{huggingface, merges_txt, tiktoken};
 use portmanteau_bpe::pretokenizer::NAMED_PATTERNS;
@@ -178,16 +178,18 @@ impl PyTokenizer {
         Ok(arrays(py, detached(py, || self.tokenizer.encode_batch(&texts, &special, threads))?))
     }
 
-    /// The ids and offsets of every text of a string column.
+    /// The ids and offsets of every text of a string column, given as (bytes, offsets) of each chunk.
     fn encode_column<'py>(
         &self,
         py: Python<'py>,
-        data: PyReadonlyArray1<'py, u8>,
-        offsets: PyReadonlyArray1<'py, i64>,
+        chunks: Vec<(PyReadonlyArray1<'py, u8>, PyReadonlyArray1<'py, i64>)>,
         special: SpecialArgument,
         threads: usize,
     ) -> PyResult<Arrays<'py>> {
-        let texts = cut_column(py, data.as_slice()?, offsets.as_slice()?)?;
+        let mut texts = Vec::new();
+        for (data, offsets) in &chunks {
+            cut_chunk(py, data.as_slice()?, offsets.as_slice()?, &mut texts)?;
+        }
         let special = special.into_policy();
         Ok(arrays(py, detached(py, || self.tokenizer.encode_batch(&texts, &special, threads))?))
     }

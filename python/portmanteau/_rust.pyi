@@ -1,0 +1,126 @@
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+
+_Ids: TypeAlias = npt.NDArray[np.uint32]
+_Offsets: TypeAlias = npt.NDArray[np.int64]
+_Progress: TypeAlias = Callable[[str, int, int], object]
+
+__all__ = [
+    "Tokenizer",
+    "Trainer",
+    "__version__",
+    "named_pretokenizers",
+    "pack_document_lengths",
+    "pack_input_ids",
+    "pack_labels",
+    "pack_plan",
+    "pack_position_ids",
+    "pack_segment_ids",
+    "pack_verify",
+]
+
+__version__: str
+
+@final
+class Tokenizer:
+    @staticmethod
+    def from_tiktoken(
+        content: bytes, pretokenizer: str, special_tokens: Sequence[tuple[str, int]]
+    ) -> Tokenizer: ...
+    @staticmethod
+    def from_ranks(
+        ranks: Sequence[tuple[bytes, int]], pretokenizer: str, special_tokens: Sequence[tuple[str, int]]
+    ) -> Tokenizer: ...
+    @staticmethod
+    def from_huggingface(content: bytes) -> Tokenizer: ...
+    @staticmethod
+    def from_merges(
+        vocab_json: bytes, merges_txt: bytes, pretokenizer: str, special_tokens: Sequence[str]
+    ) -> Tokenizer: ...
+    def to_huggingface(self) -> bytes: ...
+    def to_tiktoken(self) -> bytes: ...
+    def encode(self, text: str | bytes, special: str | Sequence[int]) -> _Ids: ...
+    def encode_batch(
+        self, documents: Iterable[str | bytes], special: str | Sequence[int], threads: int
+    ) -> tuple[_Ids, _Offsets]: ...
+    def encode_column(
+        self,
+        chunks: Sequence[tuple[npt.NDArray[np.uint8], _Offsets]],
+        special: str | Sequence[int],
+        threads: int,
+    ) -> tuple[_Ids, _Offsets]: ...
+    def count(self, text: str | bytes, special: str | Sequence[int]) -> int: ...
+    def pretokens(self, text: str | bytes) -> list[str]: ...
+    def decode_bytes(self, ids: _Ids) -> bytes: ...
+    def decode_batch(self, ids: _Ids, offsets: _Offsets) -> list[bytes]: ...
+    def token_bytes(self, token_id: int) -> bytes | None: ...
+    def token_id(self, token: bytes) -> int | None: ...
+    def fingerprint(self) -> str: ...
+    @property
+    def vocab_size(self) -> int: ...
+    @property
+    def n_merges(self) -> int: ...
+    @property
+    def has_merge_list(self) -> bool: ...
+    @property
+    def whole_words_first(self) -> bool: ...
+    @property
+    def missing_bytes(self) -> list[int]: ...
+    @property
+    def normalization(self) -> list[str]: ...
+    @property
+    def pretokenizer_name(self) -> str | None: ...
+    @property
+    def pretokenizer_regex(self) -> str | None: ...
+    @property
+    def special_tokens(self) -> list[tuple[str, int]]: ...
+    @property
+    def added_tokens(self) -> list[tuple[str, int]]: ...
+
+def named_pretokenizers() -> list[tuple[str, str, str]]: ...
+
+@final
+class Trainer:
+    def __new__(
+        cls, pretokenizer: str, superword_pretokenizer: str | None, whole_documents: bool
+    ) -> Trainer: ...
+    def feed(self, batch: Iterable[str | bytes], threads: int, progress: _Progress | None) -> int: ...
+    def train(
+        self,
+        vocab_size: int,
+        min_frequency: int,
+        max_token_bytes: int | None,
+        special_tokens: Sequence[str],
+        seen_bytes_only: bool,
+        superwords: tuple[int, int, Sequence[str]] | None,
+        threads: int,
+        progress: _Progress | None,
+    ) -> tuple[Tokenizer, int]: ...
+
+# `layout` and `dropped` are any objects with the arrays of a plan as attributes: see `portmanteau.packing`.
+def pack_plan(
+    lengths: npt.NDArray[np.uint32],
+    capacity: int,
+    strategy: str,
+    long_documents: str,
+    max_documents_per_sequence: int | None,
+    bos: bool,
+    eos: bool,
+) -> dict[str, npt.NDArray[Any]]: ...
+def pack_verify(layout: Any, dropped: Any, n_documents: int, lengths: npt.NDArray[np.uint32]) -> None: ...
+def pack_document_lengths(layout: Any, dropped: Any, n_documents: int) -> npt.NDArray[np.uint32]: ...
+def pack_input_ids(
+    layout: Any,
+    ids: _Ids,
+    offsets: _Offsets,
+    pad_id: int,
+    bos_id: int | None,
+    eos_id: int | None,
+    out: npt.NDArray[Any],
+) -> None: ...
+def pack_position_ids(layout: Any, out: npt.NDArray[np.int32]) -> None: ...
+def pack_segment_ids(layout: Any, out: npt.NDArray[np.int32]) -> None: ...
+def pack_labels(layout: Any, input_ids: npt.NDArray[Any], out: npt.NDArray[np.int64]) -> None: ...
