@@ -63,7 +63,7 @@ def test_what_an_iterable_raises_comes_through(tokenizer: pm.Tokenizer) -> None:
 
 @pytest.mark.parametrize("threads", [0, -1])
 def test_threads_must_be_some(tokenizer: pm.Tokenizer, threads: int) -> None:
-    with pytest.raises(ValueError, match="at least one thread"):
+    with pytest.raises(pm.EncodingError, match="at least 1"):
         tokenizer.encode_batch(["a"], threads=threads)
 
 

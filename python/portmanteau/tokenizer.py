@@ -18,6 +18,7 @@ from portmanteau import _rust, data
 from portmanteau.batch import TokenBatch
 from portmanteau.errors import DecodingError, EncodingError, Error, FileError, VocabularyError
 from portmanteau.files import file_error, read_bytes, write_atomically
+from portmanteau.threads import thread_count
 
 __all__ = ["Tokenizer"]
 
@@ -259,7 +260,7 @@ class Tokenizer:
         """
         if isinstance(documents, (str, bytes)):
             raise EncodingError("encode_batch takes several documents; use encode for one, or pass [text]")
-        argument, n_threads = self._special_argument(special), _thread_count(threads)
+        argument, n_threads = self._special_argument(special), thread_count(threads, refuse=EncodingError)
         if hasattr(documents, "__arrow_c_stream__") or hasattr(documents, "__arrow_c_array__"):
             from portmanteau.columns import string_column
 
@@ -488,16 +489,6 @@ def _refuse_options(what: str, pretokenizer: str | None, special_tokens: object)
         raise VocabularyError(
             f"{what} says its pretokenizer and special tokens itself; leave the options out"
         )
-
-
-def _thread_count(threads: int | None) -> int:
-    """How many threads to use: the argument, else the cores that this process may run on."""
-    if threads is None:
-        affinity = getattr(os, "sched_getaffinity", None)
-        return len(affinity(0)) if affinity else os.cpu_count() or 1
-    if threads < 1:
-        raise ValueError(f"threads={threads}: at least one thread must work")
-    return threads
 
 
 def _id_array(ids: npt.ArrayLike) -> npt.NDArray[np.uint32]:

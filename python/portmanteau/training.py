@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +12,7 @@ from portmanteau import reading
 from portmanteau._rust import Trainer
 from portmanteau.columns import string_column
 from portmanteau.errors import TrainingError
+from portmanteau.threads import thread_count
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -216,7 +216,6 @@ def _train(
     numbers = {
         "min_frequency": (min_frequency, 0),
         "max_token_bytes": (max_token_bytes, 1),
-        "threads": (threads, 1),
     }
     for name, (number, least) in numbers.items():
         if number is not None and number < least:
@@ -226,7 +225,7 @@ def _train(
             f"transition_size is {superwords[0]}, which leaves no superword before vocab_size {vocab_size}; choose a "
             "smaller one, or use train_bpe"
         )
-    n_threads = threads or _available_cores()
+    n_threads = thread_count(threads, refuse=TrainingError)
     with _ProgressBar(progress) as bar:
         for batch in batches:
             bar.read(trainer.feed(batch, n_threads, None))
@@ -286,12 +285,6 @@ def _cut(texts: Iterator[str | bytes]) -> Iterator[list[str | bytes]]:
     """Batches of a few texts; Rust cuts long ones itself."""
     while batch := list(itertools.islice(texts, 256)):
         yield batch
-
-
-def _available_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _ProgressBar:
