@@ -7,6 +7,9 @@ import multiprocessing
 import os
 import pickle
 import signal
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 import warnings
@@ -172,3 +175,46 @@ def test_other_threads_go_on_while_one_encodes(tokenizer: pm.Tokenizer) -> None:
         ticker.join()
     assert seconds > 0.05
     assert during > seconds * 50, f"{during} ticks in {seconds:.2f} s"
+
+
+LONG_WORK = {
+    "counting": """
+        text = "some words, and then some more of them " * 400_000
+        ready()
+        pm.train_bpe(texts=[text] * 100, vocab_size=300, unit="document")
+    """,
+    "merging": r"""
+        import random
+        random.seed(0)
+        text = "".join(random.choices("abcdefghijklmnop", k=1_500_000))
+        ready()
+        pm.train_bpe(texts=[text], vocab_size=1 << 20, unit="document", pretokenizer=r"\n")
+    """,
+    "encoding": """
+        tokenizer = pm.Tokenizer.load("r50k_base")
+        texts = ["some words, and then some more of them " * 10_000] * 10_000
+        ready()
+        tokenizer.encode_batch(texts)
+    """,
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+@pytest.mark.parametrize("work", LONG_WORK)
+def test_ctrl_c_stops_long_work(work: str) -> None:
+    program = "import portmanteau as pm\ndef ready(): print('ready', flush=True)\n" + textwrap.dedent(
+        LONG_WORK[work]
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(1.5)
+        assert process.poll() is None, "it was done before it could be stopped"
+        process.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        _, stderr = process.communicate(timeout=20)
+        # A second is the promise; the rest is for a machine that is busy with other things.
+        assert time.monotonic() - start < 3
+        assert b"KeyboardInterrupt" in stderr

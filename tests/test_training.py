@@ -8,11 +8,8 @@ import io
 import itertools
 import json
 import os
-import signal
 import subprocess
 import sys
-import textwrap
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -505,33 +502,3 @@ def test_progress_shows_on_a_terminal_only(monkeypatch, capsys):
         monkeypatch.setattr(sys, "stderr", terminal)
         pm.train_bpe(texts=DOCUMENTS, vocab_size=275, progress=progress)
         assert ("reading" in terminal.getvalue()) == progress
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-@pytest.mark.parametrize("phase", ["counting", "merging"])
-def test_ctrl_c_stops_at_once(phase):
-    counting = """
-        text = "some words, and then some more of them " * 400_000
-        ready()
-        pm.train_bpe(texts=[text] * 100, vocab_size=300, unit="document")
-    """
-    merging = """
-        import random
-        random.seed(0)
-        text = "".join(random.choices("abcdefghijklmnop", k=1_500_000))
-        ready()
-        pm.train_bpe(texts=[text], vocab_size=1 << 20, unit="document", pretokenizer=r"\\\\n")
-    """
-    program = "import portmanteau as pm, sys\ndef ready(): print('ready', flush=True)\n"
-    program += textwrap.dedent({"counting": counting, "merging": merging}[phase]).replace("\\\\", "\\")
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout.readline() == b"ready\n"
-        time.sleep(1.5)
-        assert process.poll() is None, process.stderr.read().decode()
-        process.send_signal(signal.SIGINT)
-        start = time.monotonic()
-        _, stderr = process.communicate(timeout=20)
-        assert time.monotonic() - start < 3
-        assert b"KeyboardInterrupt" in stderr

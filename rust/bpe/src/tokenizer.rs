@@ -23,12 +23,32 @@ pub struct Tokenizer {
 }
 
 /// The ids of several documents, one after the other.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedBatch {
     /// The ids of all documents.
     pub ids: Vec<u32>,
     /// `offsets[i]..offsets[i + 1]` is the range of document `i` in `ids`.
     pub offsets: Vec<i64>,
+}
+
+impl Default for EncodedBatch {
+    /// No documents.
+    fn default() -> Self {
+        Self { ids: Vec::new(), offsets: vec![0] }
+    }
+}
+
+impl EncodedBatch {
+    /// Adds the documents of another batch after those of this one. O(ids added).
+    pub fn append(&mut self, other: Self) {
+        let base = self.ids.len() as i64;
+        self.offsets.extend(other.offsets.iter().skip(1).map(|offset| base + offset));
+        if self.ids.is_empty() {
+            self.ids = other.ids;
+        } else {
+            self.ids.extend_from_slice(&other.ids);
+        }
+    }
 }
 
 impl Tokenizer {
@@ -144,15 +164,9 @@ impl Tokenizer {
         };
         let ranges = split_by_weight(documents.iter().map(|document| document.as_ref().len() + 1), threads);
         let parts = map_ranges(ranges, encode_range).into_iter().collect::<Result<Vec<_>, _>>()?;
-        let mut batch = EncodedBatch { ids: Vec::new(), offsets: vec![0] };
+        let mut batch = EncodedBatch::default();
         for part in parts {
-            let base = batch.ids.len() as i64;
-            batch.offsets.extend(part.offsets.iter().map(|offset| base + offset));
-            if batch.ids.is_empty() {
-                batch.ids = part.ids;
-            } else {
-                batch.ids.extend_from_slice(&part.ids);
-            }
+            batch.append(part);
         }
         Ok(batch)
     }

@@ -8,7 +8,8 @@ use portmanteau_bpe::{Definition, ErrorKind, Pretokenizer, Scratch, SpecialToken
 fn trained(special_tokens: &[&str]) -> Tokenizer {
     let n_special = special_tokens.len() as u32;
     let special_tokens: Vec<String> = special_tokens.iter().map(|&content| content.to_owned()).collect();
-    let mut tokens: Vec<Vec<u8>> = special_tokens.iter().map(|content| content.clone().into_bytes()).collect();
+    let mut tokens: Vec<Vec<u8>> =
+        special_tokens.iter().map(|content| content.clone().into_bytes()).collect();
     tokens.extend((0..=255).map(|byte| vec![byte]));
     tokens.extend([b"ab".to_vec(), b"abab".to_vec()]);
     let byte = |byte: u8| n_special + u32::from(byte);

@@ -4,6 +4,7 @@ use crate::errors::{detached, IntoException};
 use crate::text::{cut_chunk, Text};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use portmanteau_bpe::format::{huggingface, merges_txt, tiktoken};
+use portmanteau_bpe::parallel::split_by_weight;
 use portmanteau_bpe::pretokenizer::NAMED_PATTERNS;
 use portmanteau_bpe::{
     AddedToken, Definition, EncodedBatch, Error, ErrorKind, Merges, Pretokenizer, Scratch, SpecialTokens,
@@ -13,6 +14,9 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 use std::sync::Mutex;
+
+/// Text that a thread encodes, in well under a second, before Python hears signals again.
+const ROUND_BYTES_PER_THREAD: usize = 4 << 20;
 
 /// Scratch memory that is kept warm between calls, for at most this many threads.
 const MOST_SCRATCHES: usize = 16;
@@ -46,6 +50,30 @@ impl PyTokenizer {
             }
         }
         result
+    }
+
+    /// Encodes texts in rounds, between which Python hears signals: Ctrl-C does not wait for the end of a large batch.
+    fn encode_in_rounds<'py, T: AsRef<str> + Sync>(
+        &self,
+        py: Python<'py>,
+        texts: &[T],
+        special: &SpecialTokens,
+        threads: usize,
+    ) -> PyResult<Arrays<'py>> {
+        let weights = || texts.iter().map(|text| text.as_ref().len() + 1);
+        let n_rounds = weights().sum::<usize>() / (ROUND_BYTES_PER_THREAD * threads) + 1;
+        let mut batch = EncodedBatch::default();
+        for round in split_by_weight(weights(), n_rounds) {
+            let start = round.start as u64;
+            batch.append(detached(py, || {
+                self.tokenizer.encode_batch(&texts[round], special, threads).map_err(|error| {
+                    let document = error.document().map_or(start, |document| start + document);
+                    error.in_document(document)
+                })
+            })?);
+            py.check_signals()?;
+        }
+        Ok((batch.ids.into_pyarray(py), batch.offsets.into_pyarray(py)))
     }
 
     fn encode_one(&self, text: &Text, special: &SpecialTokens) -> Result<Vec<u32>, Error> {
@@ -89,10 +117,6 @@ pub(crate) fn pretokenizer_from(text: &str, tiktoken_dialect: bool) -> Result<Pr
         (false, true) => Pretokenizer::from_tiktoken_pattern(text),
         (false, false) => Pretokenizer::from_regex(text),
     }
-}
-
-fn arrays(py: Python<'_>, batch: EncodedBatch) -> Arrays<'_> {
-    (batch.ids.into_pyarray(py), batch.offsets.into_pyarray(py))
 }
 
 #[pymethods]
@@ -175,7 +199,7 @@ impl PyTokenizer {
     ) -> PyResult<Arrays<'py>> {
         let py = documents.py();
         let (texts, special) = (Text::from_iterable(documents)?, special.into_policy());
-        Ok(arrays(py, detached(py, || self.tokenizer.encode_batch(&texts, &special, threads))?))
+        self.encode_in_rounds(py, &texts, &special, threads)
     }
 
     /// The ids and offsets of every text of a string column, given as (bytes, offsets) of each chunk.
@@ -191,7 +215,7 @@ impl PyTokenizer {
             cut_chunk(py, data.as_slice()?, offsets.as_slice()?, &mut texts)?;
         }
         let special = special.into_policy();
-        Ok(arrays(py, detached(py, || self.tokenizer.encode_batch(&texts, &special, threads))?))
+        self.encode_in_rounds(py, &texts, &special, threads)
     }
 
     /// The number of ids of one text.
