@@ -253,6 +253,10 @@ def test_a_bad_line_of_json_is_named(capsys):
         (["train-bpe", "no*.txt", "--vocab-size", "300", "-o", "x.json"], "no*.txt"),
         (["train-bpe", "corpus.jsonl", "--vocab-size", "3", "-o", "x.json"], "vocab_size is 3"),
         (["train-bpe", "corpus.jsonl", "--vocab-size", "300", "-o", "no/x.json"], "there is no folder"),
+        (
+            ["train-bpe", "corpus.jsonl", "--vocab-size", "300", "-o", "x.tiktoken"],
+            "cannot hold a merge list",
+        ),
         (["pack", "missing.arrow", "--capacity", "8"], "missing.arrow: cannot read the file"),
         (["pack", "corpus.jsonl", "--capacity", "8"], "no file of tokens"),
         (["inspect", "corpus.jsonl"], "corpus.jsonl: "),

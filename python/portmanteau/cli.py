@@ -157,9 +157,7 @@ def _add_train_superbpe(subparsers: Any) -> None:
 def _add_training_options(parser: argparse.ArgumentParser, pretokenizer: str) -> None:
     _add_text_options(parser)
     parser.add_argument("--vocab-size", type=int, required=True, metavar="N", help="tokens in the end")
-    parser.add_argument(
-        "-o", "--output", required=True, metavar="FILE", help="the tokenizer.json (or .tiktoken) to write"
-    )
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the tokenizer.json to write")
     parser.add_argument(
         "--pretokenizer",
         default=pretokenizer,

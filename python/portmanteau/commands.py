@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from portmanteau import inspecting, packing, reading, training
-from portmanteau.errors import EncodingError, FileError
+from portmanteau.errors import EncodingError, FileError, UnsupportedError
 from portmanteau.token_files import TokenFile, write_tokens
 from portmanteau.tokenizer import Tokenizer
 
@@ -32,13 +32,13 @@ def run_demo(arguments: argparse.Namespace) -> None:
 
 def run_train_bpe(arguments: argparse.Namespace) -> None:
     """``portmanteau train-bpe``."""
-    _check_folder(arguments.output)
+    _check_tokenizer_path(arguments.output)
     _save(training.train_bpe(arguments.files, **_training_options(arguments)), arguments.output)
 
 
 def run_train_superbpe(arguments: argparse.Namespace) -> None:
     """``portmanteau train-superbpe``."""
-    _check_folder(arguments.output)
+    _check_tokenizer_path(arguments.output)
     tokenizer = training.train_superbpe(
         arguments.files,
         transition_size=arguments.transition_size,
@@ -134,6 +134,15 @@ def _texts(arguments: argparse.Namespace) -> Iterator[list[str] | list[bytes]]:
             yield [sys.stdin.buffer.read()]
         else:
             yield from reading.documents(list(paths), text_column=arguments.text_column)
+
+
+def _check_tokenizer_path(path: str) -> None:
+    """Raises before training, not after it, if its result cannot be written there."""
+    if Path(path).suffix == ".tiktoken":
+        raise UnsupportedError(
+            f"{path}: a .tiktoken file cannot hold a merge list; name the file tokenizer.json"
+        )
+    _check_folder(path)
 
 
 def _check_folder(path: str) -> None:
