@@ -83,7 +83,8 @@ test: $(VENV)/.with-test ## Rust tests, docstring examples and Python tests
 	cargo test --workspace $(LOCKED) --quiet
 	"$(BIN)/python" -m pytest
 
-test-corpus: $(VENV)/.with-test ## the tests that read the whole corpus in ../shared
+test-corpus: $(VENV)/.with-test ## what takes longer: the whole corpus in ../shared, thousands of cases against the oracles
+	HYPOTHESIS_PROFILE=slow "$(BIN)/python" -m pytest tests/test_training.py -k 'equals'
 	PORTMANTEAU_TEST_FULL=1 "$(BIN)/python" -m pytest -m full tests
 
 test-full: test test-corpus ## both

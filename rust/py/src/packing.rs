@@ -69,7 +69,6 @@ impl LayoutArrays<'_> {
 /// Plans how documents of these lengths stand in sequences; gives the arrays of the plan by name.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "one argument for each option of portmanteau.pack")]
-#[expect(clippy::needless_pass_by_value, reason = "arguments from Python are extracted by value")]
 pub(crate) fn pack_plan<'py>(
     py: Python<'py>,
     lengths: PyReadonlyArray1<'py, u32>,
@@ -105,7 +104,6 @@ pub(crate) fn pack_plan<'py>(
 
 /// Proves that a plan holds every token of documents with these lengths exactly once, and nothing is over capacity.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "arguments from Python are extracted by value")]
 pub(crate) fn pack_verify<'py>(
     py: Python<'py>,
     layout: LayoutArrays<'py>,
@@ -120,7 +118,6 @@ pub(crate) fn pack_verify<'py>(
 
 /// The number of ids in every document, as planned.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "arguments from Python are extracted by value")]
 pub(crate) fn pack_document_lengths<'py>(
     py: Python<'py>,
     layout: LayoutArrays<'py>,
@@ -143,7 +140,6 @@ pub(crate) enum IdsOut<'py> {
 /// Fills `out` with the ids of every position.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "the batch and the ids that fill what it does not")]
-#[expect(clippy::needless_pass_by_value, reason = "arguments from Python are extracted by value")]
 pub(crate) fn pack_input_ids<'py>(
     py: Python<'py>,
     layout: LayoutArrays<'py>,
@@ -176,7 +172,6 @@ fn fill_ids<T: Copy + Send + TryFrom<u32>>(
 
 /// Fills `out` with positions, from 0 on in every piece.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "arguments from Python are extracted by value")]
 pub(crate) fn pack_position_ids<'py>(
     py: Python<'py>,
     layout: LayoutArrays<'py>,
@@ -188,7 +183,6 @@ pub(crate) fn pack_position_ids<'py>(
 
 /// Fills `out` with segment numbers, from 1 on in every sequence.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "arguments from Python are extracted by value")]
 pub(crate) fn pack_segment_ids<'py>(
     py: Python<'py>,
     layout: LayoutArrays<'py>,
@@ -208,7 +202,6 @@ pub(crate) enum IdsIn<'py> {
 
 /// Fills `out` with labels.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "arguments from Python are extracted by value")]
 pub(crate) fn pack_labels<'py>(
     py: Python<'py>,
     layout: LayoutArrays<'py>,
