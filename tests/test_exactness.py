@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import tiktoken
 import tokenizers
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import portmanteau as pm
@@ -159,6 +159,13 @@ SMALL_TEXTS = st.lists(
 ).map("".join)
 
 
+FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
+
+
+def added_token(token_id: int, content: str, **flags: bool) -> dict[str, Any]:
+    return {"id": token_id, "content": content} | dict.fromkeys(FLAGS, False) | flags
+
+
 @st.composite
 def added_tokens(draw: st.DrawFn) -> list[dict[str, Any]]:
     pieces = ["a", "b", "<x>", "<", " ", "é", "e\u0301", "ab", "-", "1", "_", "ﬁ", "\n"]
@@ -172,9 +179,8 @@ def added_tokens(draw: st.DrawFn) -> list[dict[str, Any]]:
     known = json.loads(tokenizer_json())["model"]["vocab"]
     # Spellings of the vocabulary would be read as such: "é" as the byte 0xE9.
     contents = [content for content in contents if content not in known]
-    flags = ("single_word", "lstrip", "rstrip", "normalized", "special")
     return [
-        {"id": len(known) + index, "content": content} | {flag: draw(st.booleans()) for flag in flags}
+        added_token(len(known) + index, content, **{flag: draw(st.booleans()) for flag in FLAGS})
         for index, content in enumerate(contents)
     ]
 
@@ -184,6 +190,12 @@ NORMALIZERS = st.sampled_from([None, *({"type": form} for form in ("NFC", "NFD",
 
 @given(
     added=added_tokens(), normalizer=NORMALIZERS, special=st.sampled_from(["text", "parse"]), text=SMALL_TEXTS
+)
+@example(
+    added=[added_token(266, "aa", rstrip=True), added_token(267, "\n", lstrip=True)],
+    normalizer=None,
+    special="text",
+    text="aa\n",
 )
 def test_added_tokens(added: list[dict[str, Any]], normalizer: Any, special: str, text: str) -> None:
     ours, theirs = ours_and_theirs(tokenizer_json(added_tokens=added, normalizer=normalizer), special)

@@ -139,12 +139,15 @@ impl AddedTokenFinder {
                 continue;
             }
             let start = if token.lstrip { before.trim_end().len().max(done) } else { found.start() };
-            let stripped = if token.rstrip { after.len() - after.trim_start().len() } else { 0 };
+            let end = text.len() - if token.rstrip { after.trim_start().len() } else { after.len() };
             if done < start {
                 visit(Part::Text(done..start))?;
             }
-            visit(Part::Token(token.token_id))?;
-            done = found.end() + stripped;
+            // Nothing is left of a token of white space that the token before it has swallowed.
+            if start < end {
+                visit(Part::Token(token.token_id))?;
+            }
+            done = end;
         }
         if done < text.len() {
             visit(Part::Text(done..text.len()))?;
