@@ -1,6 +1,6 @@
 //! Training: BPE and SuperBPE from counted units of text.
 //!
-//! The definition, which [`merging`] only makes fast: count the adjacent pairs of tokens over all units (overlapping
+//! The definition, which `merging` only makes fast: count the adjacent pairs of tokens over all units (overlapping
 //! windows, weighted by the multiplicity of the unit); take the pair with the largest count, of equals the one with the
 //! smallest (left id, right id); give the concatenation an id; replace the pair everywhere, left to right; repeat until
 //! the vocabulary is full or no pair is frequent enough. Ids are given to the special tokens first, then to the
