@@ -22,7 +22,8 @@ def lines(demo: Demo) -> Iterator[str]:
     yield "  " + "  ".join(map(repr, demo.longest_superwords))
     yield "Ten most used in the held-out text"
     yield "  " + "  ".join(f"{text!r} {count}" for text, count in demo.most_used_superwords)
-    yield f"\nPacking the whole sample into sequences of {demo.superbpe.plan.capacity:,} tokens"
+    plan = demo.superbpe.plan
+    yield f"\nPacking all {plan.n_documents:,} documents of the sample into sequences of {plan.capacity:,} tokens"
     yield from _table(*packings(demo))
     sequence, segments = demo.example
     yield f"\nSequence {sequence} of the SuperBPE plan has {len(segments)} segments"
