@@ -140,7 +140,7 @@ impl PyTrainer {
     /// Trains; returns the tokenizer and the size of the vocabulary when the first stage stopped.
     ///
     /// `superwords` is (transition size, most words in a token, forbidden texts).
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "one argument for each option of portmanteau.train_bpe")]
     fn train(
         &mut self,
         py: Python<'_>,
