@@ -4,12 +4,13 @@ use crate::byte_level::unspell;
 use crate::normalizer::NormalizationForm;
 use crate::{AddedToken, Error, ErrorKind, Merges, Pretokenizer, UnknownToken, Vocabulary};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// The data of a tokenizer. [`crate::Tokenizer::new`] makes it ready to encode.
 #[derive(Debug, Clone)]
 pub struct Definition {
-    /// The ordinary tokens.
-    pub vocabulary: Vocabulary,
+    /// The ordinary tokens, which the encoder shares.
+    pub vocabulary: Arc<Vocabulary>,
     /// Which tokens merge, in which order.
     pub merges: Merges,
     /// Whether a pretoken that is a token becomes that token, whatever its merges make of it.
@@ -65,7 +66,7 @@ impl Definition {
         let merges = Merges::from_pairs(&vocabulary, merges)?;
         let added_tokens = special_tokens.into_iter().enumerate();
         Ok(Self {
-            vocabulary,
+            vocabulary: vocabulary.into(),
             merges,
             whole_words_first: false,
             unknown: None,

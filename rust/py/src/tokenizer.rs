@@ -76,6 +76,13 @@ impl PyTokenizer {
         Ok((batch.ids.into_pyarray(py), batch.offsets.into_pyarray(py)))
     }
 
+    fn added_tokens_where(&self, wanted: impl Fn(&AddedToken) -> bool) -> Vec<(String, u32)> {
+        let added = &self.tokenizer.definition().added_tokens;
+        let mut chosen: Vec<&AddedToken> = added.iter().filter(|token| wanted(token)).collect();
+        chosen.sort_by_key(|token| token.token_id);
+        chosen.into_iter().map(|token| (token.content.clone(), token.token_id)).collect()
+    }
+
     fn encode_one(&self, text: &Text, special: &SpecialTokens) -> Result<Vec<u32>, Error> {
         self.with_scratch(|scratch| {
             let mut ids = Vec::new();
@@ -312,18 +319,13 @@ impl PyTokenizer {
     /// (content, id) of the special tokens, in order of id.
     #[getter]
     fn special_tokens(&self) -> Vec<(String, u32)> {
-        let added = &self.tokenizer.definition().added_tokens;
-        let mut special: Vec<&AddedToken> = added.iter().filter(|token| token.special).collect();
-        special.sort_by_key(|token| token.token_id);
-        special.into_iter().map(|token| (token.content.clone(), token.token_id)).collect()
+        self.added_tokens_where(|token| token.special)
     }
 
     /// (content, id) of all added tokens, in order of id.
     #[getter]
     fn added_tokens(&self) -> Vec<(String, u32)> {
-        let mut added: Vec<&AddedToken> = self.tokenizer.definition().added_tokens.iter().collect();
-        added.sort_by_key(|token| token.token_id);
-        added.into_iter().map(|token| (token.content.clone(), token.token_id)).collect()
+        self.added_tokens_where(|_| true)
     }
 
     /// The bytes of a token, or `None`.

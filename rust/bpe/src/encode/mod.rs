@@ -7,6 +7,7 @@ pub use merge::{merge_all, MergeScratch};
 
 use crate::{Error, ErrorKind, MergeTable, Merges, Vocabulary};
 use cache::WordCache;
+use std::sync::Arc;
 
 /// What to do with a byte that has no token of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub struct Scratch {
 /// Encodes pretokens, exactly: equal to applying the lowest-rank merge, leftmost first, until none applies.
 #[derive(Debug)]
 pub struct Encoder {
-    vocabulary: Vocabulary,
+    vocabulary: Arc<Vocabulary>,
     merges: MergeTable,
     whole_words_first: bool,
     unknown: Option<UnknownToken>,
@@ -38,18 +39,14 @@ impl Encoder {
     /// An encoder over a vocabulary. With `whole_words_first` (Hugging Face: `ignore_merges`) a pretoken that is a
     /// token becomes that token, whatever its merges would make of it; tiktoken always does so.
     pub fn new(
-        vocabulary: Vocabulary,
+        vocabulary: impl Into<Arc<Vocabulary>>,
         merges: &Merges,
         whole_words_first: bool,
         unknown: Option<UnknownToken>,
     ) -> Self {
+        let vocabulary = vocabulary.into();
         let merges = MergeTable::new(&vocabulary, merges);
         Self { vocabulary, merges, whole_words_first, unknown }
-    }
-
-    /// The vocabulary that this encoder was made from.
-    pub fn vocabulary(&self) -> &Vocabulary {
-        &self.vocabulary
     }
 
     /// The number of pairs of tokens that merge.

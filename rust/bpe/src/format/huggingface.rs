@@ -160,7 +160,7 @@ pub fn read(content: &[u8]) -> Result<Definition, Error> {
         padding: file.padding,
     };
     definition.added_tokens = file.added_tokens.into_iter().map(FileAddedToken::into_added_token).collect();
-    check_implied_ids(&definition)?;
+    check_implied_ids(&definition, &definition.added_tokens)?;
     Ok(definition)
 }
 
@@ -203,7 +203,7 @@ impl Model {
         };
         Ok(Definition {
             merges: Merges::from_pairs(&vocabulary, &pairs)?,
-            vocabulary,
+            vocabulary: vocabulary.into(),
             whole_words_first: self.ignore_merges,
             unknown,
             normalization: Vec::new(),
@@ -272,12 +272,15 @@ fn pairs_of(vocabulary: &Vocabulary, merges: &[SpelledMerge]) -> Result<Vec<(u32
     Ok(pairs)
 }
 
-/// The id that Hugging Face gives each added token when it loads the file, in the order of the file: that of the
-/// vocabulary, else the next after the vocabulary and the added tokens so far.
-fn check_implied_ids(definition: &Definition) -> Result<(), Error> {
+/// Refuses added tokens, in the order of a file, to which Hugging Face gives another id when it loads that file: it
+/// takes that of the vocabulary, else the next after the vocabulary and the added tokens so far.
+fn check_implied_ids<'t>(
+    definition: &Definition,
+    added_tokens: impl IntoIterator<Item = &'t AddedToken>,
+) -> Result<(), Error> {
     let mut largest_so_far: Option<u32> = None;
     let n_tokens = (definition.vocabulary.n_tokens() + definition.unreachable_tokens.len()) as u32;
-    for token in &definition.added_tokens {
+    for token in added_tokens {
         let own = token_id_of(&definition.vocabulary, &definition.unreachable_tokens, &token.content);
         let next = largest_so_far.map_or(n_tokens, |largest| n_tokens.max(largest + 1));
         let implied = own.unwrap_or(next);
@@ -302,9 +305,7 @@ fn check_implied_ids(definition: &Definition) -> Result<(), Error> {
 pub fn write(definition: &Definition) -> Result<Vec<u8>, Error> {
     let mut added: Vec<&AddedToken> = definition.added_tokens.iter().collect();
     added.sort_by_key(|token| token.token_id);
-    let with_sorted =
-        Definition { added_tokens: added.iter().map(|&token| token.clone()).collect(), ..definition.clone() };
-    let in_vocabulary = check_implied_ids(&with_sorted).is_err();
+    let in_vocabulary = check_implied_ids(definition, added.iter().copied()).is_err();
 
     let mut spelled: Vec<(u32, String)> =
         definition.vocabulary.iter().map(|(token_id, bytes)| (token_id, spell(bytes))).collect();

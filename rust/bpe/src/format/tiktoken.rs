@@ -62,7 +62,7 @@ pub fn from_ranks(
         return Err(Error::new(ErrorKind::Vocabulary, message));
     }
     Ok(Definition {
-        vocabulary,
+        vocabulary: vocabulary.into(),
         merges: Merges::ByTokenId,
         whole_words_first: true,
         unknown: None,
