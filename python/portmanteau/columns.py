@@ -40,11 +40,8 @@ def string_column(column: Any) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDAr
     for chunk in chunked.chunks:
         if chunk.null_count:
             document = before + chunk.is_null().to_numpy(zero_copy_only=False).argmax().item()
-            error = EncodingError(
-                f"document {document}: the column has a null there; drop or fill such rows first"
-            )
-            error.document = document
-            raise error
+            message = f"document {document}: the column has a null there; drop or fill such rows first"
+            raise EncodingError(message, document=document)
         before += len(chunk)
         flat = chunk.cast(wide)
         _, offset_buffer, data_buffer = flat.buffers()

@@ -139,9 +139,8 @@ def _texts(arguments: argparse.Namespace) -> Iterator[list[str] | list[bytes]]:
 def _check_tokenizer_path(path: str) -> None:
     """Raises before training, not after it, if its result cannot be written there."""
     if Path(path).suffix == ".tiktoken":
-        raise UnsupportedError(
-            f"{path}: a .tiktoken file cannot hold a merge list; name the file tokenizer.json"
-        )
+        message = f"{path}: a .tiktoken file cannot hold a merge list; name the file tokenizer.json"
+        raise UnsupportedError(message, path=path)
     _check_folder(path)
 
 
@@ -156,9 +155,7 @@ def _check_folder(path: str) -> None:
         problem = f"the folder {folder} cannot be written; choose another"
     else:
         return
-    error = FileError(f"{path}: {problem}")
-    error.path = path
-    raise error
+    raise FileError(f"{path}: {problem}", path=path)
 
 
 def _print(text: str) -> None:

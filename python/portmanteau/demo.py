@@ -195,7 +195,7 @@ def run(out: str | os.PathLike[str], *, say: Callable[[str], object] = lambda _:
     except OSError as error:
         raise file_error(folder, "make the folder", error) from error
     if not os.access(folder, os.W_OK):
-        raise FileError(f"{folder}: the folder cannot be written; choose another with --out")
+        raise FileError(f"{folder}: the folder cannot be written; choose another with --out", path=folder)
 
     seconds: dict[str, float] = {}
 

@@ -25,15 +25,31 @@ EncodingError 3
 
 from __future__ import annotations
 
+import os
+
 
 class Error(Exception):
-    """The base of every error that Portmanteau raises."""
+    """The base of every error that Portmanteau raises: a message, and the place as fields."""
 
     path: str | None = None
     line: int | None = None
     offset: int | None = None
     document: int | None = None
     token_id: int | None = None
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        path: str | os.PathLike[str] | None = None,
+        line: int | None = None,
+        offset: int | None = None,
+        document: int | None = None,
+        token_id: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.path = None if path is None else os.fspath(path)
+        self.line, self.offset, self.document, self.token_id = line, offset, document, token_id
 
 
 class VocabularyError(Error, ValueError):

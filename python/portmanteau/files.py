@@ -15,9 +15,8 @@ __all__ = ["read_bytes", "write_atomically"]
 
 def file_error(path: str | os.PathLike[str], doing: str, error: OSError) -> FileError:
     """The :class:`FileError` for an operating-system error, with its path."""
-    wrapped = FileError(f"{os.fspath(path)}: cannot {doing}: {error.strerror or error}")
+    wrapped = FileError(f"{os.fspath(path)}: cannot {doing}: {error.strerror or error}", path=path)
     wrapped.errno = error.errno
-    wrapped.path = os.fspath(path)
     return wrapped
 
 

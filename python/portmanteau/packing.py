@@ -584,15 +584,12 @@ class PackedSequences:
 
 
 def _error(message: str, document: int | None = None) -> PackingError:
-    error = PackingError(message if document is None else f"document {document}: {message}")
-    error.document = document
-    return error
+    place = "" if document is None else f"document {document}: "
+    return PackingError(f"{place}{message}", document=document)
 
 
 def _load_error(path: str | os.PathLike[str], message: str) -> FileError:
-    error = FileError(f"{os.fspath(path)}: {message}; pack again and write it with PackPlan.save")
-    error.path = os.fspath(path)
-    return error
+    return FileError(f"{os.fspath(path)}: {message}; pack again and write it with PackPlan.save", path=path)
 
 
 def _integer(name: str, value: Any, low: int, high: int) -> int:

@@ -112,17 +112,13 @@ def documents(
 
 
 def _file_error(path: str, message: str, line: int | None = None, offset: int | None = None) -> FileError:
-    error = FileError(_sentence(path, message, line, offset))
-    error.path, error.line, error.offset = path, line, offset
-    return error
+    return FileError(_sentence(path, message, line, offset), path=path, line=line, offset=offset)
 
 
 def _encoding_error(
     path: str, message: str, line: int | None = None, offset: int | None = None
 ) -> EncodingError:
-    error = EncodingError(_sentence(path, message, line, offset))
-    error.path, error.line, error.offset = path, line, offset
-    return error
+    return EncodingError(_sentence(path, message, line, offset), path=path, line=line, offset=offset)
 
 
 def _sentence(path: str, message: str, line: int | None, offset: int | None) -> str:

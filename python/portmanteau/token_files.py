@@ -206,8 +206,5 @@ def _reading(path: str | os.PathLike[str]) -> Iterator[None]:
 
 def _not_tokens(path: str | os.PathLike[str], reason: str) -> FileError:
     remedy = "write it again with `portmanteau encode` or portmanteau.token_files.write_tokens"
-    error = FileError(
-        f"{os.fspath(path)}: this is no file of tokens, or it was cut short ({reason}); {remedy}"
-    )
-    error.path = os.fspath(path)
-    return error
+    message = f"{os.fspath(path)}: this is no file of tokens, or it was cut short ({reason}); {remedy}"
+    return FileError(message, path=path)

@@ -141,10 +141,10 @@ class Tokenizer:
                 "a rank file does not say how text is cut before merging; pass pretokenizer= with a name "
                 f"({', '.join(name for name, _, _ in _rust.named_pretokenizers())}) or a regular expression"
             )
-            raise _with_path(VocabularyError(message), path)
+            raise VocabularyError(f"{path}: {message}", path=path)
         if not isinstance(special_tokens, (Mapping, type(None))):
             message = "the special tokens of a rank file need ids: pass a dict of content to id"
-            raise _with_path(VocabularyError(message), path)
+            raise VocabularyError(f"{path}: {message}", path=path)
         pairs = list((special_tokens or {}).items())
         return cls._from_core(
             _at_path(path, lambda: _rust.Tokenizer.from_tiktoken(content, pretokenizer, pairs))
@@ -369,11 +369,8 @@ class Tokenizer:
         """
         found = self._core.token_bytes(token_id) if 0 <= token_id < self.vocab_size else None
         if found is None:
-            error = DecodingError(
-                f"no token has id {token_id}; ids are below {self.vocab_size} and may have holes"
-            )
-            error.token_id = token_id
-            raise error
+            message = f"no token has id {token_id}; ids are below {self.vocab_size} and may have holes"
+            raise DecodingError(message, token_id=token_id)
         return found
 
     def token_id(self, token: bytes | str) -> int | None:
@@ -448,12 +445,12 @@ def _find_file(path: Path) -> Path:
     except FileNotFoundError as error:
         if path.suffix == "" and path.parent == Path():
             message = f"{path}: no such file, and no bundled vocabulary of that name; there are {', '.join(_BUNDLED)}"
-            raise _with_path(FileError(message), path, prefix=False) from None
+            raise FileError(message, path=path) from None
         raise file_error(path, "read the file", error) from None
     except OSError as error:
         raise file_error(path, "read the file", error) from None
     except ValueError as error:
-        raise _with_path(FileError(f"no file can have this name: {error}"), path) from None
+        raise FileError(f"{path}: no file can have this name: {error}", path=path) from None
     if not is_folder:
         return path
     for name in ("tokenizer.json", "vocab.json"):
@@ -465,15 +462,7 @@ def _find_file(path: Path) -> Path:
     message = (
         "the folder holds no tokenizer.json, no vocab.json and not exactly one .tiktoken file; name the file"
     )
-    raise _with_path(FileError(message), path)
-
-
-def _with_path(error: Error, path: Path, *, prefix: bool = True) -> Error:
-    """The same error, with the file in its message and its ``path``."""
-    if prefix:
-        error.args = (f"{path}: {error}",)
-    error.path = str(path)
-    return error
+    raise FileError(f"{path}: {message}", path=path)
 
 
 def _at_path(path: Path, load: Callable[[], _rust.Tokenizer]) -> _rust.Tokenizer:
@@ -481,7 +470,9 @@ def _at_path(path: Path, load: Callable[[], _rust.Tokenizer]) -> _rust.Tokenizer
     try:
         return load()
     except Error as error:
-        raise _with_path(error, path) from None
+        error.args = (f"{path}: {error}",)
+        error.path = str(path)
+        raise
 
 
 def _refuse_options(what: str, pretokenizer: str | None, special_tokens: object) -> None:
@@ -505,9 +496,6 @@ def _id_array(ids: npt.ArrayLike) -> npt.NDArray[np.uint32]:
         outside = np.flatnonzero((flat < 0) | (flat > 0xFFFF_FFFF))
         if outside.size:
             place = int(outside[0])
-            refused = DecodingError(
-                f"id {flat[place]} at place {place} is not a token id, which is in 0 … 2**32 - 1"
-            )
-            refused.offset = place
-            raise refused
+            message = f"id {flat[place]} at place {place} is not a token id, which is in 0 … 2**32 - 1"
+            raise DecodingError(message, offset=place)
     return np.ascontiguousarray(flat, dtype=np.uint32)
