@@ -31,11 +31,11 @@ import os
 class Error(Exception):
     """The base of every error that Portmanteau raises: a message, and the place as fields."""
 
-    path: str | None = None
-    line: int | None = None
-    offset: int | None = None
-    document: int | None = None
-    token_id: int | None = None
+    path: str | None
+    line: int | None
+    offset: int | None
+    document: int | None
+    token_id: int | None
 
     def __init__(
         self,
