@@ -13,6 +13,7 @@ mod merges;
 pub mod normalizer;
 pub mod parallel;
 pub mod pretokenizer;
+mod token_index;
 mod tokenizer;
 pub mod train;
 mod vocabulary;

@@ -1,7 +1,7 @@
 //! Token bytes by id: one flat byte buffer and the starts of the tokens in it. Ids may have holes.
 
+use crate::token_index::TokenIndex;
 use crate::{Error, ErrorKind};
-use rustc_hash::FxHashMap;
 
 /// The largest token id that a file may use: bounds what a hostile file can make us allocate.
 pub const MAX_TOKEN_ID: u32 = (1 << 24) - 1;
@@ -9,41 +9,51 @@ pub const MAX_TOKEN_ID: u32 = (1 << 24) - 1;
 /// The ordinary tokens of a tokenizer, those that merges and whole words can produce.
 ///
 /// Every id has one byte string and every byte string one id. Some of the 256 single bytes may be missing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Vocabulary {
     bytes: Vec<u8>,
     /// `starts[id]..starts[id + 1]` are the bytes of `id`; a hole is an empty range.
     starts: Vec<u32>,
-    ids: FxHashMap<Box<[u8]>, u32>,
+    index: TokenIndex,
     byte_ids: Vec<Option<u32>>,
 }
 
 impl Vocabulary {
-    /// Builds a vocabulary from (id, bytes) in any order.
+    /// Builds a vocabulary from (id, bytes) in any order. O(bytes), and O(n log n) if the ids do not ascend.
     ///
     /// # Errors
     /// [`ErrorKind::Vocabulary`] for an id or a byte string that occurs twice, an empty byte string, and an id above
     /// [`MAX_TOKEN_ID`].
-    pub fn new(mut tokens: Vec<(u32, Vec<u8>)>) -> Result<Self, Error> {
+    pub fn new<B: AsRef<[u8]>>(mut tokens: Vec<(u32, B)>) -> Result<Self, Error> {
         tokens.sort_by_key(|(id, _)| *id);
         let size = tokens.last().map_or(0, |(id, _)| *id as usize + 1);
         if let Some((id, bytes)) = tokens.last().filter(|(id, _)| *id > MAX_TOKEN_ID) {
             let message = format!(
                 "token {} has id {id}, above the largest that is accepted, {MAX_TOKEN_ID}; renumber the vocabulary",
-                show(bytes)
+                show(bytes.as_ref())
             );
             return Err(Error::new(ErrorKind::Vocabulary, message).at_token(*id));
         }
         let mut vocabulary = Self {
-            bytes: Vec::with_capacity(tokens.iter().map(|(_, bytes)| bytes.len()).sum()),
+            bytes: Vec::with_capacity(tokens.iter().map(|(_, bytes)| bytes.as_ref().len()).sum()),
             starts: Vec::with_capacity(size + 1),
-            ids: FxHashMap::with_capacity_and_hasher(tokens.len(), rustc_hash::FxBuildHasher),
+            index: TokenIndex::default(),
             byte_ids: vec![None; 256],
         };
-        for (id, bytes) in tokens {
-            vocabulary.push(id, &bytes)?;
+        for (id, bytes) in &tokens {
+            vocabulary.push(*id, bytes.as_ref())?;
         }
         vocabulary.starts.push(vocabulary.bytes.len() as u32);
+        let mut index = TokenIndex::with_capacity(tokens.len());
+        for (id, bytes) in tokens.iter().map(|(id, bytes)| (*id, bytes.as_ref())) {
+            if let Some(other) = index.insert(bytes, id, |other| vocabulary.token_bytes(other) == Some(bytes))
+            {
+                let message =
+                    format!("tokens {other} and {id} are both {}; every token must have one id", show(bytes));
+                return Err(Error::new(ErrorKind::Vocabulary, message).at_token(id));
+            }
+        }
+        vocabulary.index = index;
         Ok(vocabulary)
     }
 
@@ -69,12 +79,6 @@ impl Vocabulary {
         if let &[byte] = bytes {
             self.byte_ids[usize::from(byte)] = Some(id);
         }
-        if let Some(other) = self.ids.insert(bytes.into(), id) {
-            return malformed(format!(
-                "tokens {other} and {id} are both {}; every token must have one id",
-                show(bytes)
-            ));
-        }
         Ok(())
     }
 
@@ -85,7 +89,7 @@ impl Vocabulary {
 
     /// The number of tokens, holes not counted.
     pub fn n_tokens(&self) -> usize {
-        self.ids.len()
+        self.index.n_tokens()
     }
 
     /// The bytes of a token, or `None` where no token has this id.
@@ -95,9 +99,9 @@ impl Vocabulary {
         (start < end).then(|| &self.bytes[start as usize..end as usize])
     }
 
-    /// The id of the token with exactly these bytes.
+    /// The id of the token with exactly these bytes. O(bytes).
     pub fn token_id(&self, bytes: &[u8]) -> Option<u32> {
-        self.ids.get(bytes).copied()
+        self.index.find(bytes, |token_id| self.token_bytes(token_id) == Some(bytes))
     }
 
     /// The id of the token that is this one byte.
@@ -115,6 +119,15 @@ impl Vocabulary {
         (0..self.size() as u32).filter_map(|id| self.token_bytes(id).map(|bytes| (id, bytes)))
     }
 }
+
+impl PartialEq for Vocabulary {
+    /// Whether the tokens are the same; each index has a secret of its own.
+    fn eq(&self, other: &Self) -> bool {
+        (&self.bytes, &self.starts) == (&other.bytes, &other.starts)
+    }
+}
+
+impl Eq for Vocabulary {}
 
 /// Bytes as a person reads them in a message: quoted text, escapes for what is not printable, cut when long.
 pub(crate) fn show(bytes: &[u8]) -> String {
@@ -138,6 +151,9 @@ mod tests {
         assert_eq!(vocabulary.token_bytes(1), None);
         assert_eq!(vocabulary.token_bytes(5), None);
         assert_eq!(vocabulary.token_id(b"ab"), Some(4));
+        assert_eq!(vocabulary.token_id(b""), None);
+        let again = Vocabulary::new(vec![(0, b"a".to_vec()), (2, b"b".to_vec()), (4, b"ab".to_vec())]);
+        assert_eq!(again, Ok(vocabulary.clone()));
         assert_eq!(vocabulary.byte_id(b'b'), Some(2));
         assert_eq!(vocabulary.missing_bytes().len(), 254);
         assert_eq!(vocabulary.iter().map(|(id, _)| id).collect::<Vec<_>>(), [0, 2, 4]);
@@ -157,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_empty_vocabulary_has_no_tokens() {
-        let vocabulary = Vocabulary::new(Vec::new()).unwrap();
+        let vocabulary = Vocabulary::new(Vec::<(u32, &[u8])>::new()).unwrap();
         assert_eq!((vocabulary.size(), vocabulary.token_bytes(0)), (0, None));
     }
 }
