@@ -73,7 +73,13 @@ pub fn spell(bytes: &[u8]) -> String {
 
 /// Reads a spelling back into bytes, or `None` if a character is outside the table.
 pub fn unspell(spelling: &str) -> Option<Vec<u8>> {
-    spelling.chars().map(char_to_byte).collect()
+    let mut bytes = Vec::with_capacity(spelling.len());
+    unspell_onto(spelling, &mut bytes).then_some(bytes)
+}
+
+/// Appends the bytes of a spelling to `bytes`, up to the first character outside the table; whether there was none.
+pub(crate) fn unspell_onto(spelling: &str, bytes: &mut Vec<u8>) -> bool {
+    spelling.chars().all(|character| char_to_byte(character).map(|byte| bytes.push(byte)).is_some())
 }
 
 #[cfg(test)]
@@ -92,5 +98,7 @@ mod tests {
         assert_eq!(char_to_byte('x'), Some(b'x'));
         assert_eq!(char_to_byte(' '), None);
         assert_eq!(char_to_byte('語'), None);
+        assert_eq!(unspell("Ġtheé"), Some(b" the\xe9".to_vec()));
+        assert_eq!(unspell("Ġthe 語"), None);
     }
 }

@@ -2,18 +2,24 @@
 //!
 //! Ids in such a file are implied in two places, and both are checked: an added token whose content is in the model's
 //! vocabulary has the id that it has there, and any other gets the next free id in order (whatever `id` says).
+//!
+//! Nearly all of such a file is the vocabulary and the merges. Their spellings are borrowed from its content and undone
+//! into one buffer, so that no token costs an allocation.
 
 use super::huggingface_rules::{normalizer_to_json, read_normalizer, read_pretokenizer};
 pub(crate) use super::huggingface_rules::{pretokenizer_to_json, Spelled};
-use crate::byte_level::{spell, unspell};
+use super::token_list::TokenList;
+use crate::byte_level::{spell, unspell, unspell_onto};
 use crate::definition::CarriedParts;
 use crate::{AddedToken, Definition, Error, ErrorKind, Merges, Pretokenizer, UnknownToken, Vocabulary};
 use rustc_hash::FxHashMap;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{json, Map, Value};
+use std::borrow::Cow;
 use std::fmt;
 
+/// The type of the model, read alone where the rest of a file does not have the shape of byte-level BPE.
 #[derive(Deserialize)]
 struct Probe {
     model: Option<ProbeModel>,
@@ -26,7 +32,7 @@ struct ProbeModel {
 }
 
 #[derive(Deserialize)]
-struct File {
+struct File<'a> {
     #[serde(default)]
     truncation: Value,
     #[serde(default)]
@@ -41,7 +47,8 @@ struct File {
     post_processor: Value,
     #[serde(default)]
     decoder: Value,
-    model: Model,
+    #[serde(borrow)]
+    model: Option<Model<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -63,7 +70,9 @@ struct FileAddedToken {
 
 /// The `model` section, which `vocab.json` and `merges.txt` hold too.
 #[derive(Deserialize, Default)]
-pub(super) struct Model {
+pub(super) struct Model<'a> {
+    #[serde(rename = "type")]
+    kind: Option<String>,
     dropout: Option<f64>,
     unk_token: Option<String>,
     continuing_subword_prefix: Option<String>,
@@ -74,20 +83,25 @@ pub(super) struct Model {
     byte_fallback: bool,
     #[serde(default)]
     ignore_merges: bool,
-    vocab: SpelledVocabulary,
-    #[serde(default)]
-    merges: Vec<SpelledMerge>,
+    #[serde(borrow)]
+    vocab: SpelledVocabulary<'a>,
+    #[serde(default, borrow)]
+    merges: Vec<SpelledMerge<'a>>,
 }
+
+/// The spelling of a token, in the content of the file unless it has escapes.
+#[derive(Deserialize)]
+struct Spelling<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Spelling → id, in the order of the file and with repetitions, which a map would hide.
 #[derive(Default)]
-pub(super) struct SpelledVocabulary(Vec<(String, u32)>);
+pub(super) struct SpelledVocabulary<'a>(Vec<(Spelling<'a>, u32)>);
 
-impl<'de> Deserialize<'de> for SpelledVocabulary {
+impl<'de: 'a, 'a> Deserialize<'de> for SpelledVocabulary<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Entries;
         impl<'de> Visitor<'de> for Entries {
-            type Value = Vec<(String, u32)>;
+            type Value = Vec<(Spelling<'de>, u32)>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an object of token spellings and their ids")
@@ -106,14 +120,43 @@ impl<'de> Deserialize<'de> for SpelledVocabulary {
 }
 
 /// A merge as older (`"a b"`) and newer (`["a", "b"]`) files spell it.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum SpelledMerge {
-    Joined(String),
-    Pair(String, String),
+pub(super) enum SpelledMerge<'a> {
+    Joined(Cow<'a, str>),
+    Pair(Cow<'a, str>, Cow<'a, str>),
 }
 
-impl SpelledMerge {
+impl<'de: 'a, 'a> Deserialize<'de> for SpelledMerge<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Merge;
+        impl<'de> Visitor<'de> for Merge {
+            type Value = SpelledMerge<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a merge: two tokens in one string with a space between, or in a list")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(SpelledMerge::Joined(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(SpelledMerge::Joined(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+                let mut next = |place| {
+                    let Spelling(token) =
+                        sequence.next_element()?.ok_or_else(|| de::Error::invalid_length(place, &self))?;
+                    Ok(token)
+                };
+                Ok(SpelledMerge::Pair(next(0)?, next(1)?))
+            }
+        }
+        deserializer.deserialize_any(Merge)
+    }
+}
+
+impl SpelledMerge<'_> {
     fn parts(&self) -> Option<(&str, &str)> {
         match self {
             Self::Pair(left, right) => Some((left, right)),
@@ -137,21 +180,22 @@ pub(super) fn parse<'de, T: Deserialize<'de>>(what: &str, content: &'de [u8]) ->
 /// [`ErrorKind::Unsupported`] for models, pre-tokenizers and normalizers that are not byte-level BPE, by name;
 /// [`ErrorKind::Pattern`] for a pattern that does not compile.
 pub fn read(content: &[u8]) -> Result<Definition, Error> {
-    let probe: Probe = parse("tokenizer.json", content)?;
-    match probe.model.as_ref().map(|model| model.kind.as_deref()) {
-        Some(Some("BPE") | None) => {}
-        Some(Some(kind)) => {
-            let message = format!("the model {kind} is not supported: Portmanteau is for byte-level BPE");
-            return Err(Error::new(ErrorKind::Unsupported, message));
-        }
-        None => {
-            let message = "the file has no \"model\" section; this is not a tokenizer.json";
-            return Err(Error::new(ErrorKind::Vocabulary, message));
-        }
-    }
-    let file: File = parse("tokenizer.json", content)?;
+    let file = parse("tokenizer.json", content).or_else(|error| {
+        let probe = serde_json::from_slice(content).ok();
+        let kind = probe.and_then(|probe: Probe| probe.model).and_then(|model| model.kind);
+        refuse_other_models(kind.as_deref())?;
+        Err(error)
+    });
+    let file: File = file?;
+    let model = file.model.ok_or_else(|| {
+        let message =
+            "the file has no \"model\" section; this is not a tokenizer.json (Mistral's other format is \
+                       recognized by the word tekken in the name of the file)";
+        Error::new(ErrorKind::Vocabulary, message)
+    })?;
+    refuse_other_models(model.kind.as_deref())?;
     let pretokenizer = read_pretokenizer(&file.pre_tokenizer)?;
-    let mut definition = file.model.into_definition(pretokenizer)?;
+    let mut definition = model.into_definition(pretokenizer)?;
     definition.normalization = read_normalizer(&file.normalizer)?;
     definition.carried = CarriedParts {
         post_processor: file.post_processor,
@@ -164,6 +208,16 @@ pub fn read(content: &[u8]) -> Result<Definition, Error> {
     Ok(definition)
 }
 
+fn refuse_other_models(kind: Option<&str>) -> Result<(), Error> {
+    match kind {
+        Some("BPE") | None => Ok(()),
+        Some(kind) => {
+            let message = format!("the model {kind} is not supported: Portmanteau is for byte-level BPE");
+            Err(Error::new(ErrorKind::Unsupported, message))
+        }
+    }
+}
+
 impl FileAddedToken {
     fn into_added_token(self) -> AddedToken {
         let Self { id, content, single_word, lstrip, rstrip, normalized, special } = self;
@@ -171,24 +225,23 @@ impl FileAddedToken {
     }
 }
 
-impl Model {
+impl<'a> Model<'a> {
     /// A model without further options.
-    pub(super) fn plain(vocab: SpelledVocabulary, merges: Vec<SpelledMerge>) -> Self {
+    pub(super) fn plain(vocab: SpelledVocabulary<'a>, merges: Vec<SpelledMerge<'a>>) -> Self {
         Self { vocab, merges, ..Self::default() }
     }
 
     /// The tokens and merges of a model, with a pretokenizer to go with them.
     pub(super) fn into_definition(self, pretokenizer: Pretokenizer) -> Result<Definition, Error> {
         self.refuse_what_is_not_byte_level()?;
-        let mut tokens = Vec::with_capacity(self.vocab.0.len());
+        let mut listed = TokenList::with_capacity(self.vocab.0.len());
         let mut unreachable_tokens: Vec<(u32, String)> = Vec::new();
-        for (spelling, token_id) in self.vocab.0 {
-            match unspell(&spelling) {
-                Some(bytes) => tokens.push((token_id, bytes)),
-                None => unreachable_tokens.push((token_id, spelling)),
+        for (Spelling(spelling), token_id) in self.vocab.0 {
+            if !listed.push_with(token_id, |bytes| unspell_onto(&spelling, bytes)) {
+                unreachable_tokens.push((token_id, spelling.into_owned()));
             }
         }
-        let vocabulary = Vocabulary::new(tokens)?;
+        let vocabulary = Vocabulary::new(listed.tokens())?;
         check_unreachable(&vocabulary, &unreachable_tokens)?;
         let pairs = pairs_of(&vocabulary, &self.merges)?;
         let unknown = match self.unk_token {
@@ -256,16 +309,17 @@ fn check_unreachable(vocabulary: &Vocabulary, unreachable: &[(u32, String)]) -> 
     Ok(())
 }
 
-fn pairs_of(vocabulary: &Vocabulary, merges: &[SpelledMerge]) -> Result<Vec<(u32, u32)>, Error> {
+fn pairs_of(vocabulary: &Vocabulary, merges: &[SpelledMerge<'_>]) -> Result<Vec<(u32, u32)>, Error> {
     let mut pairs = Vec::with_capacity(merges.len());
+    let mut bytes = Vec::new();
     for (rank, merge) in merges.iter().enumerate() {
         let malformed = |reason: String| Error::new(ErrorKind::Vocabulary, format!("merge {rank} {reason}"));
         let (left, right) =
             merge.parts().ok_or_else(|| malformed("is not two tokens with one space between".to_owned()))?;
-        let id = |spelling: &str| {
-            unspell(spelling)
-                .and_then(|bytes| vocabulary.token_id(&bytes))
-                .ok_or_else(|| malformed(format!("names {spelling:?}, which is not in the vocabulary")))
+        let mut id = |spelling: &str| {
+            bytes.clear();
+            let token_id = unspell_onto(spelling, &mut bytes).then(|| vocabulary.token_id(&bytes)).flatten();
+            token_id.ok_or_else(|| malformed(format!("names {spelling:?}, which is not in the vocabulary")))
         };
         pairs.push((id(left)?, id(right)?));
     }

@@ -30,7 +30,7 @@ pub fn read(
             let message = format!("{line:?} is not two tokens with one space between; is this a merges.txt?");
             return Err(Error::new(ErrorKind::Vocabulary, message).at_line(number as u64 + 1));
         }
-        merges.push(SpelledMerge::Joined(line.to_owned()));
+        merges.push(SpelledMerge::Joined(line.into()));
     }
     let mut definition = Model::plain(vocab, merges).into_definition(pretokenizer)?;
     for content in special_tokens {

@@ -4,3 +4,4 @@ pub mod huggingface;
 mod huggingface_rules;
 pub mod merges_txt;
 pub mod tiktoken;
+mod token_list;

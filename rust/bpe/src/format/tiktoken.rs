@@ -2,6 +2,7 @@
 //!
 //! The file says nothing of the pattern and the special tokens, so the caller must.
 
+use super::token_list::TokenList;
 use crate::definition::CarriedParts;
 use crate::{AddedToken, Definition, Error, ErrorKind, Merges, Pretokenizer, Vocabulary};
 use base64::engine::general_purpose::STANDARD;
@@ -18,37 +19,35 @@ pub fn read(
     pretokenizer: Pretokenizer,
     special_tokens: Vec<(String, u32)>,
 ) -> Result<Definition, Error> {
-    let mut tokens = Vec::new();
+    let mut listed = TokenList::default();
     for (number, line) in content.split(|&byte| byte == b'\n').enumerate() {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
             continue;
         }
-        let token = read_line(line).ok_or_else(|| {
+        read_line(line, &mut listed).ok_or_else(|| {
             let message = format!(
                 "{} is not a token in base64, a space and a rank; is this a complete .tiktoken file?",
                 crate::vocabulary::show(line)
             );
             Error::new(ErrorKind::Vocabulary, message).at_line(number as u64 + 1)
         })?;
-        tokens.push(token);
     }
-    from_ranks(tokens, pretokenizer, special_tokens)
+    from_ranks(listed.tokens(), pretokenizer, special_tokens)
 }
 
-fn read_line(line: &[u8]) -> Option<(u32, Vec<u8>)> {
+fn read_line(line: &[u8], listed: &mut TokenList) -> Option<()> {
     let space = line.iter().position(|&byte| byte == b' ')?;
-    let bytes = STANDARD.decode(&line[..space]).ok()?;
     let rank = std::str::from_utf8(&line[space + 1..]).ok()?.parse().ok()?;
-    Some((rank, bytes))
+    listed.push_with(rank, |bytes| STANDARD.decode_vec(&line[..space], bytes).is_ok()).then_some(())
 }
 
 /// A definition from (rank, bytes), as a live `tiktoken.Encoding` holds them.
 ///
 /// # Errors
 /// As [`read`].
-pub fn from_ranks(
-    tokens: Vec<(u32, Vec<u8>)>,
+pub fn from_ranks<B: AsRef<[u8]>>(
+    tokens: Vec<(u32, B)>,
     pretokenizer: Pretokenizer,
     special_tokens: Vec<(String, u32)>,
 ) -> Result<Definition, Error> {
