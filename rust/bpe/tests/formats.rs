@@ -1,7 +1,7 @@
 //! What is saved comes back as it was.
 #![allow(clippy::unwrap_used)]
 
-use portmanteau_bpe::format::{huggingface, tiktoken};
+use portmanteau_bpe::format::{bundled, huggingface, tiktoken};
 use portmanteau_bpe::{Definition, ErrorKind, Pretokenizer, Scratch, SpecialTokens, Tokenizer};
 
 /// A tokenizer as training returns it: these special tokens, all bytes, "ab" and "abab".
@@ -66,4 +66,25 @@ fn a_rank_file_comes_back_byte_for_byte() {
 fn a_merge_list_does_not_become_a_rank_file() {
     let error = tiktoken::write(trained(&[]).definition()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[test]
+fn a_bundled_vocabulary_is_its_rank_file() {
+    let mut tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
+    tokens.extend([b"ab".to_vec(), vec![b'a'; 255]]);
+    let mut content = (tokens.len() as u32).to_le_bytes().to_vec();
+    content.extend(tokens.iter().map(|token| token.len() as u8));
+    content.extend(tokens.concat());
+
+    let pretokenizer = || Pretokenizer::named("o200k").unwrap();
+    let special = vec![("<|end|>".to_owned(), 300)];
+    let read = |content: &[u8]| bundled::read(content, pretokenizer(), special.clone());
+    let ranks = (0..).zip(&tokens).collect();
+    let same = tiktoken::from_ranks(ranks, pretokenizer(), special.clone()).unwrap();
+    assert_eq!(read(&content).unwrap().vocabulary, same.vocabulary);
+    for end in [0, 3, 4, 200, content.len() - 1] {
+        assert!(read(&content[..end]).unwrap_err().to_string().contains("install the package again"));
+    }
+    content.push(0);
+    assert_eq!(read(&content).unwrap_err().kind(), ErrorKind::Vocabulary);
 }

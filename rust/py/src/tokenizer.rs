@@ -3,7 +3,7 @@
 use crate::errors::{detached, IntoException};
 use crate::text::{cut_chunk, Text};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
-use portmanteau_bpe::format::{huggingface, merges_txt, tiktoken};
+use portmanteau_bpe::format::{bundled, huggingface, merges_txt, tekken, tiktoken};
 use portmanteau_bpe::parallel::split_by_weight;
 use portmanteau_bpe::pretokenizer::NAMED_PATTERNS;
 use portmanteau_bpe::{
@@ -139,6 +139,17 @@ impl PyTokenizer {
         Self::load(py, || tiktoken::read(&content, pretokenizer_from(pretokenizer, true)?, special_tokens))
     }
 
+    /// Reads the content of a bundled vocabulary.
+    #[staticmethod]
+    fn from_bundled(
+        py: Python<'_>,
+        content: PyBackedBytes,
+        pretokenizer: &str,
+        special_tokens: Vec<(String, u32)>,
+    ) -> PyResult<Self> {
+        Self::load(py, || bundled::read(&content, pretokenizer_from(pretokenizer, true)?, special_tokens))
+    }
+
     /// Takes (bytes, rank) of every token, as a live tiktoken encoding holds them.
     #[staticmethod]
     fn from_ranks(
@@ -148,7 +159,7 @@ impl PyTokenizer {
         special_tokens: Vec<(String, u32)>,
     ) -> PyResult<Self> {
         Self::load(py, || {
-            let tokens = ranks.into_iter().map(|(bytes, rank)| (rank, bytes.to_vec())).collect();
+            let tokens = ranks.into_iter().map(|(bytes, rank)| (rank, bytes)).collect();
             tiktoken::from_ranks(tokens, pretokenizer_from(pretokenizer, true)?, special_tokens)
         })
     }
@@ -157,6 +168,12 @@ impl PyTokenizer {
     #[staticmethod]
     fn from_huggingface(py: Python<'_>, content: PyBackedBytes) -> PyResult<Self> {
         Self::load(py, || huggingface::read(&content))
+    }
+
+    /// Reads the content of a `tekken.json`.
+    #[staticmethod]
+    fn from_tekken(py: Python<'_>, content: PyBackedBytes) -> PyResult<Self> {
+        Self::load(py, || tekken::read(&content))
     }
 
     /// Reads the contents of `vocab.json` and `merges.txt`.
