@@ -76,7 +76,8 @@ JUNK: dict[str, str | bytes] = {
 
 @pytest.mark.parametrize("name", JUNK)
 def test_junk(name: str, tmp_path: Path) -> None:
-    refused(write(tmp_path / "tokenizer.json", JUNK[name]), pm.VocabularyError)
+    for file in ("tokenizer.json", "tekken.json"):
+        refused(write(tmp_path / file, JUNK[name]), pm.VocabularyError)
 
 
 @pytest.mark.parametrize(
@@ -393,13 +394,29 @@ SPLIT = {
 SEQUENCE = {"type": "Sequence", "pretokenizers": [SPLIT, json.loads(tokenizer_json())["pre_tokenizer"]]}
 
 
-@pytest.mark.parametrize("kind", ["tokenizer.json", "x.tiktoken", "vocab.json", "merges.txt"])
+TEKKEN = {
+    "config": {
+        "pattern": SPLIT["pattern"]["Regex"],  # type: ignore[index]
+        "default_vocab_size": 260,
+        "default_num_special_tokens": 3,
+        "version": "v11",
+    },
+    "vocab": [
+        {"rank": rank, "token_bytes": base64.b64encode(token).decode()}
+        for rank, token in enumerate([*(bytes([byte]) for byte in range(256)), b"ab", b"abab"])
+    ],
+    "special_tokens": [{"rank": 0, "token_str": "<x>", "is_control": True}],
+}
+
+
+@pytest.mark.parametrize("kind", ["tokenizer.json", "tekken.json", "x.tiktoken", "vocab.json", "merges.txt"])
 def test_mutants(kind: str, tmp_path: Path) -> None:
     """A mutant loads or is refused; a tokenizer that came out of it encodes and decodes or says why not."""
     good = {
         "tokenizer.json": tokenizer_json(
             added_tokens=SPECIAL, pre_tokenizer=SEQUENCE, normalizer={"type": "NFC"}
         ).encode(),
+        "tekken.json": json.dumps(TEKKEN).encode(),
         "x.tiktoken": RANKS + b"YWI= 256\nYWJj 257\n",
         "vocab.json": json.dumps(VOCAB).encode(),
         "merges.txt": b"#version: 0.2\na b\nab ab\n1 2\n",
@@ -408,7 +425,7 @@ def test_mutants(kind: str, tmp_path: Path) -> None:
         write(tmp_path / name, good[name])
     source = random.Random(kind)
     n_refused = 0
-    options = {} if kind == "tokenizer.json" else {"pretokenizer": "o200k"}
+    options = {} if kind in ("tokenizer.json", "tekken.json") else {"pretokenizer": "o200k"}
     for _ in range(1500):
         path = write(tmp_path / kind, mutated(good[kind], source))
         try:

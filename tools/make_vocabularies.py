@@ -3,15 +3,18 @@
     cargo vendor                 # in a scratch package that depends on tiktoken-rs
     python tools/make_vocabularies.py vendor/tiktoken-rs
 
-The files are kept as they are and compressed with gzip, which every Python can read. Smaller layouts were measured
-(o200k_base): plain gzip 1.69 MB, read in 17 ms; xz 1.15 MB in 69 ms, but not every Python is built with lzma;
-without base64 0.99 MB, but no longer a file that other tools know.
+Each rank file (a line for each token: its bytes in base64, a space, its rank) becomes a ``.vocabulary``, which holds
+the same and is read without decoding: the number of tokens in 4 bytes, little-endian; the length of each token in one
+byte, in order of rank, which is the token id; the bytes of the tokens, one after the other. A wheel compresses it.
+
+Layouts that were measured, with o200k_base: this one 1.6 MB (1.0 MB in the wheel), in memory in 1 ms; the rank file in
+gzip 1.7 MB, in 14 ms, and 12 ms more to decode base64; in xz 1.2 MB, in 69 ms, where Python has lzma at all.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
+import base64
 import hashlib
 from pathlib import Path
 
@@ -25,8 +28,17 @@ SHA256 = {
 }
 
 
+def lengths_and_bytes(rank_file: bytes) -> bytes:
+    """The tokens of a rank file in the layout of the package."""
+    lines = [line.split() for line in rank_file.splitlines()]
+    if [int(rank) for _, rank in lines] != list(range(len(lines))):
+        raise SystemExit("the ranks do not count up from 0, and the layout has no other way to say them")
+    tokens = [base64.b64decode(token) for token, _ in lines]
+    return len(tokens).to_bytes(4, "little") + bytes(map(len, tokens)) + b"".join(tokens)
+
+
 def main() -> None:
-    """Check each file against its digest, compress it, and write it into the package."""
+    """Check each file against its digest, and write its tokens into the package."""
     parser = argparse.ArgumentParser(description="Make the bundled vocabularies.")
     parser.add_argument("crate", type=Path, help="an unpacked tiktoken-rs crate")
     assets = parser.parse_args().crate / "assets"
@@ -37,7 +49,7 @@ def main() -> None:
             raise SystemExit(
                 f"{assets / name}.tiktoken is not the published file: its sha256 is not {expected}"
             )
-        (DESTINATION / f"{name}.tiktoken.gz").write_bytes(gzip.compress(contents, 9, mtime=0))
+        (DESTINATION / f"{name}.vocabulary").write_bytes(lengths_and_bytes(contents))
 
 
 if __name__ == "__main__":

@@ -31,11 +31,17 @@ class Tokenizer:
         content: bytes, pretokenizer: str, special_tokens: Sequence[tuple[str, int]]
     ) -> Tokenizer: ...
     @staticmethod
+    def from_bundled(
+        content: bytes, pretokenizer: str, special_tokens: Sequence[tuple[str, int]]
+    ) -> Tokenizer: ...
+    @staticmethod
     def from_ranks(
         ranks: Sequence[tuple[bytes, int]], pretokenizer: str, special_tokens: Sequence[tuple[str, int]]
     ) -> Tokenizer: ...
     @staticmethod
     def from_huggingface(content: bytes) -> Tokenizer: ...
+    @staticmethod
+    def from_tekken(content: bytes) -> Tokenizer: ...
     @staticmethod
     def from_merges(
         vocab_json: bytes, merges_txt: bytes, pretokenizer: str, special_tokens: Sequence[str]

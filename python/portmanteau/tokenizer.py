@@ -39,14 +39,14 @@ _BUNDLED: Mapping[str, tuple[str, Mapping[str, int]]] = {
     ),
     "o200k_base": ("o200k", {"<|endoftext|>": 199999, "<|endofprompt|>": 200018}),
 }
-"""Pretokenizer and special tokens of the bundled vocabularies, which their rank files do not hold."""
+"""Pretokenizer and special tokens of the bundled vocabularies, which their files do not hold."""
 
 _BUNDLED_SHA256 = {
     "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930": "r50k_base",
     "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7": "cl100k_base",
     "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d": "o200k_base",
 }
-"""SHA-256 of the same three files, to recognize a copy by."""
+"""SHA-256 of the rank files that OpenAI publishes them as, to recognize a copy by."""
 
 _RANK_FILE = re.compile(rb"[A-Za-z0-9+/]+=* [0-9]+\r?\n")
 """The first line of a rank file, by which it is recognized under another name, as Llama 3's ``tokenizer.model``."""
@@ -98,8 +98,9 @@ class Tokenizer:
 
         Args:
             source: ``"r50k_base"``, ``"cl100k_base"`` or ``"o200k_base"`` (bundled, offline); a ``tokenizer.json``; a
-                ``.tiktoken`` rank file, whatever its name; a ``vocab.json`` or ``merges.txt`` with the other beside it;
-                or a folder that holds one of these.
+                ``.tiktoken`` rank file, whatever its name; Mistral's ``tekken.json``, or another ``.json`` with
+                ``tekken`` in its name; a ``vocab.json`` or ``merges.txt`` with the other beside it; or a folder that
+                holds one of these.
             pretokenizer: For rank files and ``vocab.json``, which do not say it: a name (``"r50k"``, ``"cl100k"``,
                 ``"o200k"``, ``"superbpe_stage2"``, …) or a regular expression, in tiktoken's dialect for a rank
                 file and in Hugging Face's for ``vocab.json``, where the default is ``"r50k"``, GPT-2's.
@@ -122,8 +123,10 @@ class Tokenizer:
         content = read_bytes(path)
         if path.suffix == ".tiktoken" or _RANK_FILE.match(content):
             return cls._load_tiktoken(path, content, pretokenizer, special_tokens)
-        _refuse_options("a tokenizer.json", pretokenizer, special_tokens)
-        return cls._from_core(_at_path(path, lambda: _rust.Tokenizer.from_huggingface(content)))
+        is_tekken = "tekken" in path.name and path.suffix == ".json"
+        _refuse_options("a tekken.json" if is_tekken else "a tokenizer.json", pretokenizer, special_tokens)
+        read = _rust.Tokenizer.from_tekken if is_tekken else _rust.Tokenizer.from_huggingface
+        return cls._from_core(_at_path(path, lambda: read(content)))
 
     @classmethod
     def _load_tiktoken(
@@ -433,9 +436,10 @@ def _load_again(kind: str, *state: Any) -> Tokenizer:
 
 def _load_bundled(name: str) -> _rust.Tokenizer:
     pretokenizer, special_tokens = _BUNDLED[name]
-    return _rust.Tokenizer.from_tiktoken(
-        data.vocabulary_bytes(name), pretokenizer, list(special_tokens.items())
-    )
+    path = data.vocabulary_path(name)
+    content = read_bytes(path)
+    special = list(special_tokens.items())
+    return _at_path(path, lambda: _rust.Tokenizer.from_bundled(content, pretokenizer, special))
 
 
 def _find_file(path: Path) -> Path:
@@ -453,14 +457,15 @@ def _find_file(path: Path) -> Path:
         raise FileError(f"{path}: no file can have this name: {error}", path=path) from None
     if not is_folder:
         return path
-    for name in ("tokenizer.json", "vocab.json"):
+    for name in ("tokenizer.json", "vocab.json", "tekken.json"):
         if (path / name).exists():
             return path / name
     rank_files = sorted(path.glob("*.tiktoken"))
     if len(rank_files) == 1:
         return rank_files[0]
     message = (
-        "the folder holds no tokenizer.json, no vocab.json and not exactly one .tiktoken file; name the file"
+        "the folder holds no tokenizer.json, vocab.json or tekken.json and not exactly one .tiktoken file; "
+        "name the file"
     )
     raise FileError(f"{path}: {message}", path=path)
 

@@ -6,15 +6,25 @@ terms; ``tools/make_vocabularies.py`` and ``tools/make_sample.py`` of the source
 
 from __future__ import annotations
 
+import base64
 import gzip
+import itertools
 import json
 from pathlib import Path
 from typing import Literal, TypedDict, get_args
 
-__all__ = ["VOCABULARIES", "SampleDocument", "Split", "sample", "sample_path", "vocabulary_bytes"]
+__all__ = [
+    "VOCABULARIES",
+    "SampleDocument",
+    "Split",
+    "sample",
+    "sample_path",
+    "vocabulary_bytes",
+    "vocabulary_path",
+]
 
 VOCABULARIES = ("r50k_base", "cl100k_base", "o200k_base")
-"""The names that :func:`vocabulary_bytes` takes."""
+"""The names that :func:`vocabulary_path` and :func:`vocabulary_bytes` take."""
 
 Split = Literal["train", "held_out"]
 
@@ -36,8 +46,29 @@ class SampleDocument(TypedDict):
     """The text."""
 
 
+def vocabulary_path(name: str) -> Path:
+    """A bundled vocabulary as a file, in the layout that is quick to read.
+
+    The number of tokens in 4 bytes, little-endian; the length of each token in one byte, in order of token id; the
+    bytes of the tokens, one after the other.
+
+    Args:
+        name: One of :data:`VOCABULARIES`.
+
+    Raises:
+        KeyError: There is no bundled vocabulary of that name.
+
+    >>> from portmanteau import data
+    >>> data.vocabulary_path("r50k_base").name
+    'r50k_base.vocabulary'
+    """
+    if name not in VOCABULARIES:
+        raise KeyError(f"no bundled vocabulary is named {name!r}; there are {', '.join(VOCABULARIES)}")
+    return _FOLDER / "vocabularies" / f"{name}.vocabulary"
+
+
 def vocabulary_bytes(name: str) -> bytes:
-    """The contents of a bundled vocabulary, byte for byte as OpenAI published it.
+    """A bundled vocabulary as the rank file that OpenAI published, byte for byte.
 
     Each line holds a token in base64, a space, and the merge rank, which is also the token id.
 
@@ -46,7 +77,7 @@ def vocabulary_bytes(name: str) -> bytes:
 
     Returns:
         A ``.tiktoken`` file: 0.8 MB for ``r50k_base``, 1.7 MB for ``cl100k_base``, 3.6 MB for ``o200k_base``.
-        Decompressing takes between 4 and 20 ms.
+        Spelling it out takes up to a tenth of a second; loading a tokenizer does not need it.
 
     Raises:
         KeyError: There is no bundled vocabulary of that name.
@@ -55,9 +86,13 @@ def vocabulary_bytes(name: str) -> bytes:
     >>> data.vocabulary_bytes("r50k_base").splitlines()[256]
     b'IHQ= 256'
     """
-    if name not in VOCABULARIES:
-        raise KeyError(f"no bundled vocabulary is named {name!r}; there are {', '.join(VOCABULARIES)}")
-    return gzip.decompress((_FOLDER / "vocabularies" / f"{name}.tiktoken.gz").read_bytes())
+    content = vocabulary_path(name).read_bytes()
+    lengths_end = 4 + int.from_bytes(content[:4], "little")
+    ends = itertools.accumulate(content[4:lengths_end], initial=lengths_end)
+    return b"".join(
+        base64.b64encode(content[start:end]) + b" %d\n" % token_id
+        for token_id, (start, end) in enumerate(itertools.pairwise(ends))
+    )
 
 
 def sample_path() -> Path:
