@@ -144,12 +144,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for SpelledMerge<'a> {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
-                let mut next = |place| {
-                    let Spelling(token) =
-                        sequence.next_element()?.ok_or_else(|| de::Error::invalid_length(place, &self))?;
-                    Ok(token)
+                let mut next = |place| match sequence.next_element()? {
+                    Some(Spelling(token)) => Ok(token),
+                    None => Err(de::Error::invalid_length(place, &self)),
                 };
-                Ok(SpelledMerge::Pair(next(0)?, next(1)?))
+                let merge = SpelledMerge::Pair(next(0)?, next(1)?);
+                match sequence.next_element()? {
+                    None => Ok(merge),
+                    Some(de::IgnoredAny) => Err(de::Error::invalid_length(3, &self)),
+                }
             }
         }
         deserializer.deserialize_any(Merge)
