@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_encode(subparsers)
     _add_pack(subparsers)
     _add_inspect(subparsers)
+    _add_bench(subparsers)
     return parser
 
 
@@ -279,6 +280,81 @@ def _add_inspect(subparsers: Any) -> None:
         "source", metavar="SOURCE", help="a tokenizer (a file or a bundled name), tokens or a plan"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_bench(subparsers: Any) -> None:
+    summary = "compare with other libraries on this machine"
+    parser = _command(
+        subparsers,
+        "bench",
+        None,
+        summary,
+        [
+            "Compares Portmanteau with the libraries that are installed beside it, on your text and your machine."
+        ],
+        "portmanteau bench encode",
+    )
+    _add_bench_encode(parser.add_subparsers(title="comparisons", metavar="COMPARISON", required=True))
+
+
+def _add_bench_encode(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "encode",
+        commands.run_bench_encode,
+        "how fast text becomes ids",
+        [
+            "Compares with gigatoken, fastokens, snaptokens, tokenizers, toktok-rs, splintr-rs and tiktoken, those of "
+            "them that are installed. tiktoken or tokenizers 0.x must be, to check the ids: a library whose ids differ "
+            "is not timed. Takes minutes.",
+            _FILES,
+        ],
+        "portmanteau bench encode --corpus corpus.jsonl --tokenizer o200k_base --rounds 3",
+    )
+    parser.add_argument(
+        "--corpus",
+        action="append",
+        metavar="[NAME=]FILE",
+        help="text, under a name; may be given again (default: the bundled sample)",
+    )
+    parser.add_argument(
+        "--text-column", default="text", metavar="NAME", help="the key or column of the text (default: text)"
+    )
+    parser.add_argument(
+        "--megabytes",
+        type=_megabytes,
+        metavar="N",
+        help="how much of each text to use (default: 33, or all of it)",
+    )
+    parser.add_argument(
+        "--tokenizer",
+        action="append",
+        metavar="NAME|FILE",
+        help="a bundled name or a tokenizer file; may be given again (default: the bundled three)",
+    )
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME[=FOLDER]",
+        help="NAME: compare with this one only. NAME=FOLDER: also compare with the one in a folder of its own, as pip "
+        "install --target makes. May be given again (default: all that are installed)",
+    )
+    parser.add_argument(
+        "--rounds", type=_positive, default=5, metavar="N", help="samples of each (default: 5)"
+    )
+    parser.add_argument(
+        "--threads", type=_positive, default=1, metavar="N", help="threads and cores of each (default: 1)"
+    )
+    parser.add_argument("--out", metavar="FILE", help="write the whole record to this file, as JSON")
+    parser.add_argument("--json", action="store_true", help="print the record instead of the tables")
+
+
+def _megabytes(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError(text)
+    return number
 
 
 def _positive(text: str) -> int:

@@ -8,19 +8,29 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portmanteau import inspecting, packing, reading, training
-from portmanteau.errors import EncodingError, FileError, UnsupportedError
+from portmanteau import data, inspecting, packing, reading, training
+from portmanteau.errors import EncodingError, FileError, InternalError, UnsupportedError
+from portmanteau.files import write_atomically
 from portmanteau.token_files import TokenFile, write_tokens
 from portmanteau.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from portmanteau.batch import TokenBatch
 
-__all__ = ["run_demo", "run_encode", "run_inspect", "run_pack", "run_train_bpe", "run_train_superbpe", "tell"]
+__all__ = [
+    "run_bench_encode",
+    "run_demo",
+    "run_encode",
+    "run_inspect",
+    "run_pack",
+    "run_train_bpe",
+    "run_train_superbpe",
+    "tell",
+]
 
 
 def run_demo(arguments: argparse.Namespace) -> None:
@@ -89,6 +99,47 @@ def run_inspect(arguments: argparse.Namespace) -> None:
     """``portmanteau inspect``."""
     facts = inspecting.inspect(arguments.source)
     _print(json.dumps(facts, ensure_ascii=False, indent=2) if arguments.json else inspecting.as_text(facts))
+
+
+def run_bench_encode(arguments: argparse.Namespace) -> None:
+    """``portmanteau bench encode``."""
+    from portmanteau.benchmarking import encode, tables
+
+    if arguments.out:
+        _check_folder(arguments.out)
+    peers, missing = encode.contenders(arguments.peer)
+    for name in missing:
+        tell(f"{name} is not installed, so it is not compared with")
+    record = encode.compare(
+        arguments.tokenizer or data.VOCABULARIES,
+        _corpora(arguments.corpus) if arguments.corpus else {"sample": str(data.sample_path())},
+        peers,
+        rounds=arguments.rounds,
+        threads=arguments.threads,
+        megabytes=arguments.megabytes,
+        text_column=arguments.text_column,
+    )
+    content = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+    if arguments.out:
+        write_atomically(arguments.out, lambda stream: stream.write(content.encode()))
+        tell(f"wrote {arguments.out}")
+    _print(content.rstrip() if arguments.json else tables.report(record))
+    if wrong := [result["vocabulary"] for result in record["results"] if "wrong" in result["libraries"][0]]:
+        raise InternalError(f"our ids are wrong for {', '.join(wrong)}; this is a bug: please report it")
+
+
+def _corpora(arguments: Sequence[str]) -> dict[str, str]:
+    """Files by name, from ``NAME=FILE`` or from a file, which is then called by its name."""
+    corpora: dict[str, str] = {}
+    for argument in arguments:
+        name, equals, path = argument.partition("=")
+        if not equals or Path(argument).exists():
+            name, path = Path(argument).name.partition(".")[0], argument
+        if name in corpora:
+            message = f"{path}: there are two texts of the name {name!r}; give one another, as NAME=FILE"
+            raise FileError(message, path=path)
+        corpora[name] = path
+    return corpora
 
 
 def _training_options(arguments: argparse.Namespace) -> dict[str, Any]:

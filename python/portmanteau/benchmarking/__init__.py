@@ -1,0 +1,8 @@
+"""Comparisons with the libraries that Portmanteau stands beside, on the machine where they run.
+
+One sample is one fresh process (:mod:`~portmanteau.benchmarking.worker`), which loads one library and times it. The
+libraries take turns (:mod:`~portmanteau.benchmarking.sampling`), and no figure counts before the ids behind it were
+compared with those of a reference (:mod:`~portmanteau.benchmarking.encode`).
+
+Nothing here is imported by ``import portmanteau``; the command ``portmanteau bench`` imports it when it runs.
+"""
