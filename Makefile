@@ -98,7 +98,8 @@ lint: $(VENV)/.lint-tools ## formatting, clippy, ruff, mypy --strict, and cargo-
 	@if command -v cargo-deny >/dev/null 2>&1; then cargo deny --all-features check; \
 	else echo 'cargo-deny is not installed: licences and advisories of the dependencies were not checked'; fi
 
-bench: $(VENV)/.with-test ## time training, encoding and packing against the peers that are installed
+bench: $(VENV)/.with-test ## time encoding, training and packing against the peers that are installed
+	"$(BIN)/portmanteau" bench encode --rounds 3
 	"$(BIN)/python" benches/peers.py
 
 docs: ## the Rust API documentation, in target/doc

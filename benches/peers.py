@@ -1,4 +1,4 @@
-"""Times Portmanteau against the libraries that it stands beside, on one text, interleaved, with the answers checked.
+"""Times training and packing against the libraries that do the same, on one text, interleaved, with answers checked.
 
     python benches/peers.py --corpus ../shared/corpus/english.jsonl.zst --megabytes 4 --out benches/record/NAME.json
 
@@ -9,12 +9,10 @@ within a round, so that a slow minute of the machine hits both. Nothing is timed
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib.metadata
 import json
 import os
 import platform
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -52,52 +50,6 @@ def result(name: str, peer: str, megabytes: float, ours: float, theirs: float) -
     }
     print(json.dumps(line), flush=True)
     return line
-
-
-def encode_against_tiktoken(texts: list[str], megabytes: float, rounds: int) -> list[dict[str, Any]]:
-    """Encoding with the bundled vocabularies on one thread, to NumPy arrays on both sides."""
-    with tempfile.TemporaryDirectory() as cache:
-        # tiktoken looks for a vocabulary under the SHA-1 of the address that it would download it from.
-        for name in pm.data.VOCABULARIES:
-            address = f"https://openaipublic.blob.core.windows.net/encodings/{name}.tiktoken"
-            cached = Path(cache, hashlib.sha1(address.encode()).hexdigest())
-            cached.write_bytes(pm.data.vocabulary_bytes(name))
-        os.environ["TIKTOKEN_CACHE_DIR"] = cache
-        import tiktoken
-
-        peers = {name: tiktoken.get_encoding(name) for name in pm.data.VOCABULARIES}
-    lines = []
-    for name, peer in peers.items():
-        tokenizer = pm.Tokenizer.load(name)
-        ours = partial(tokenizer.encode_batch, texts, threads=1)
-
-        def theirs(peer: tiktoken.Encoding = peer) -> list[Any]:
-            return [peer.encode_to_numpy(text, disallowed_special=()) for text in texts]
-
-        assert np.array_equal(ours().ids, np.concatenate(theirs())), f"{name}: the ids differ"
-        lines.append(
-            result(f"encode {name}", "tiktoken", megabytes, *least_cpu_seconds(ours, theirs, rounds))
-        )
-    return lines
-
-
-def encode_against_tokenizers(
-    paths: list[str], texts: list[str], megabytes: float, rounds: int
-) -> list[dict[str, Any]]:
-    """Encoding with `tokenizer.json` files on one thread; the peer makes its own objects, as it always does."""
-    import tokenizers
-
-    lines = []
-    for path in paths:
-        tokenizer, peer = pm.Tokenizer.load(path), tokenizers.Tokenizer.from_file(path)
-        peer.encode_special_tokens = True
-        ours = partial(tokenizer.encode_batch, texts, threads=1)
-        theirs = partial(peer.encode_batch, texts, add_special_tokens=False)
-        expected = np.concatenate([encoding.ids for encoding in theirs()])
-        assert np.array_equal(ours().ids, expected), f"{path}: the ids differ"
-        name = f"encode {Path(path).parent.name}/{Path(path).name}"
-        lines.append(result(name, "tokenizers", megabytes, *least_cpu_seconds(ours, theirs, rounds)))
-    return lines
 
 
 def train_against_tokenizers(texts: list[str], megabytes: float, rounds: int) -> list[dict[str, Any]]:
@@ -166,7 +118,6 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--corpus", nargs="+", default=[str(pm.data.sample_path())], help="text to read")
-    parser.add_argument("--tokenizers", nargs="*", default=[], help="tokenizer.json files to encode with")
     parser.add_argument("--megabytes", type=float, default=2.0, help="how much of the text to use")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", help="where to write the record, as JSON")
@@ -176,8 +127,6 @@ def main() -> None:
     texts = read_texts(options.corpus, options.megabytes)
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
     lines = [
-        *encode_against_tiktoken(texts, megabytes, options.rounds),
-        *encode_against_tokenizers(options.tokenizers, texts, megabytes, options.rounds),
         *train_against_tokenizers(texts, megabytes, options.rounds),
         *pack_alone(options.rounds),
     ]

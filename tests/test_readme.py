@@ -1,4 +1,4 @@
-"""The examples of README.md and of the guide run, in the order in which a reader would run them."""
+"""The examples of README.md and of the guide run, in the order in which a reader would; tables are of the records."""
 
 from __future__ import annotations
 
@@ -43,3 +43,9 @@ def test_the_examples_run(page, tmp_path, monkeypatch):
             command = [sys.executable, "-m", "portmanteau", *arguments]
             outcome = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
             assert outcome.returncode == 0, f"{page.name}:{line}: {shlex.join(arguments)}\n{outcome.stderr}"
+
+
+def test_the_tables_of_the_benchmarks_are_those_of_the_records():
+    command = [sys.executable, str(REPOSITORY / "benches" / "draw.py"), "--check"]
+    outcome = subprocess.run(command, capture_output=True, text=True)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr

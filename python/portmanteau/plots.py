@@ -1,4 +1,4 @@
-"""The plots of the demonstration's report, as SVG, drawn by matplotlib.
+"""The style of all plots, and the plots of the demonstration's report, as SVG, drawn by matplotlib.
 
 The colours are those of Okabe and Ito, which people with any kind of colour vision can tell apart.
 """
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from portmanteau.demo import Demo
     from portmanteau.packing import PackPlan
 
-__all__ = ["BLUE", "ORANGE", "draw"]
+__all__ = ["BLUE", "GREY", "ORANGE", "STYLE", "as_svg", "draw", "new_figure"]
 
 BLUE, ORANGE, VERMILION, SKY, GREY = "#0072B2", "#E69F00", "#D55E00", "#8CC8EC", "#5f6b76"
-_STYLE = {
+STYLE = {
     "svg.fonttype": "none",  # text stays text, in the fonts of the browser, which has the glyphs
     "svg.hashsalt": "portmanteau",  # the same figure gives the same bytes
     "font.family": "sans-serif",
@@ -40,6 +40,7 @@ _STYLE = {
     "grid.color": "#e7ebef",
     "legend.frameon": False,
 }
+"""The settings of every plot, for ``matplotlib.rc_context``."""
 _N_ROWS = 24
 
 
@@ -55,7 +56,7 @@ def draw(demo: Demo) -> dict[str, str]:
         message = "matplotlib is not installed; get the plots with: pip install 'portmanteau[report]'"
         raise MissingDependencyError(message) from error
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         return {
             "compression": _compression(demo),
             "token_lengths": _token_lengths(demo),
@@ -64,14 +65,18 @@ def draw(demo: Demo) -> dict[str, str]:
         }
 
 
-def _figure(width: float, height: float, columns: int = 1, **options: Any) -> tuple[Any, Any]:
+def new_figure(
+    width: float, height: float, columns: int = 1, rows: int = 1, **options: Any
+) -> tuple[Any, Any]:
+    """A figure of so many inches, and its axes: one, or an array of them."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(1, columns, **options)
+    return figure, figure.subplots(rows, columns, **options)
 
 
-def _svg(figure: Any) -> str:
+def as_svg(figure: Any) -> str:
+    """The figure as an ``<svg>`` element, the same bytes every time."""
     stream = io.StringIO()
     figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     content = stream.getvalue()
@@ -80,7 +85,7 @@ def _svg(figure: Any) -> str:
 
 def _compression(demo: Demo) -> str:
     groups = list(demo.held_out.items())[::-1]
-    figure, axes = _figure(7.6, 0.7 + 0.27 * len(groups))
+    figure, axes = new_figure(7.6, 0.7 + 0.27 * len(groups))
     rows = np.arange(len(groups))
     bpe, superbpe = (
         np.array([demo.bytes_per_token(packed, documents) for _, documents in groups])
@@ -96,11 +101,11 @@ def _compression(demo: Demo) -> str:
     axes.set_xlabel("bytes per token, held-out text")
     axes.legend(loc="upper left", ncols=2, bbox_to_anchor=(0, 1.0), borderaxespad=0)
     axes.set_ylim(-0.6, len(groups) + 0.6)
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def _token_lengths(demo: Demo) -> str:
-    figure, axes = _figure(7.6, 2.6)
+    figure, axes = new_figure(7.6, 2.6)
     longest = 20
     for packed, color, shift in ((demo.bpe, ORANGE, -0.2), (demo.superbpe, BLUE, 0.2)):
         sizes = np.zeros(packed.tokenizer.vocab_size, np.int64)
@@ -115,11 +120,11 @@ def _token_lengths(demo: Demo) -> str:
     axes.set_xlabel("bytes of the token")
     axes.set_ylabel("% of held-out text")
     axes.legend(loc="upper right")
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def _document_lengths(demo: Demo) -> str:
-    figure, axes = _figure(7.6, 2.4)
+    figure, axes = new_figure(7.6, 2.4)
     lengths = demo.superbpe.batch.lengths
     edges = np.geomspace(1, max(2, int(lengths.max())), 40)
     axes.hist(np.maximum(lengths, 1), bins=edges, color=BLUE, alpha=0.85)
@@ -133,14 +138,14 @@ def _document_lengths(demo: Demo) -> str:
     axes.grid(axis="y")
     axes.set_xlabel("tokens of the document (logarithmic)")
     axes.set_ylabel("documents")
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def _sequences(demo: Demo) -> str:
     """Rows are sequences; what is not cut is blue, what no plan could leave whole is grey, the rest vermilion."""
     from matplotlib.patches import Patch
 
-    figure, both = _figure(7.6, 3.6, 2, sharey=True)
+    figure, both = new_figure(7.6, 3.6, 2, sharey=True)
     plans = (demo.superbpe.plan, demo.superbpe.concatenated)
     for axes, plan, title in zip(both, plans, ("best fit decreasing", "concatenation"), strict=True):
         _draw_plan(axes, plan)
@@ -154,7 +159,7 @@ def _sequences(demo: Demo) -> str:
     )
     handles = [Patch(color=color, label=label) for color, label in kinds]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def _draw_plan(axes: Any, plan: PackPlan) -> None:

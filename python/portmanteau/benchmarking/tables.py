@@ -10,24 +10,29 @@ from typing import Any
 from portmanteau.benchmarking.encode import METHOD
 from portmanteau.benchmarking.texts import CELLS
 
-__all__ = ["HEADER", "as_markdown", "as_text", "headline", "notes", "report", "rows"]
+__all__ = ["HEADER", "as_markdown", "as_text", "conditions", "headline", "notes", "report", "rows"]
 
 HEADER = ["", *CELLS, "load s", "peak MB"]
 
 
 def report(record: dict[str, Any]) -> str:
     """Everything that ``portmanteau bench`` prints of a record."""
+    results = (
+        "\n".join([headline(result), "", as_text(HEADER, rows(result)), *notes(result)])
+        for result in record["results"]
+    )
+    return "\n\n".join([conditions(record), "\n".join(textwrap.wrap(METHOD, 110)), *results])
+
+
+def conditions(record: dict[str, Any]) -> str:
+    """What the figures are in, and where they were measured."""
     machine = record["machine"]
     threads = "1 thread" if record["threads"] == 1 else f"{record['threads']} threads"
-    blocks = [
-        f"{record['unit']}, {threads}; {machine['processor']}, {machine['cores']} cores, {machine['system']}, "
-        f"{machine['python']}",
-        "\n".join(textwrap.wrap(METHOD, 110)),
-    ]
-    for result in record["results"]:
-        lines = [headline(result), "", as_text(HEADER, rows(result)), *notes(result)]
-        blocks.append("\n".join(lines))
-    return "\n\n".join(blocks)
+    rounds = "1 round" if record["rounds"] == 1 else f"{record['rounds']} rounds"
+    return (
+        f"{record['unit']}, {threads}, {rounds}; {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['system']}, {machine['python']}"
+    )
 
 
 def headline(result: dict[str, Any]) -> str:

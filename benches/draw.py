@@ -1,0 +1,125 @@
+"""Draws benches/README.md and its plots from the newest records: python benches/draw.py [--check]"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from portmanteau.benchmarking import tables
+from portmanteau.benchmarking.encode import METHOD
+from portmanteau.benchmarking.texts import CELLS
+
+HERE = Path(__file__).parent
+BEGIN, END = "<!-- drawn by benches/draw.py: begin -->", "<!-- drawn by benches/draw.py: end -->"
+
+
+def newest_records() -> dict[str, dict[str, Any]]:
+    """The records of encoding of the latest day, by the name of the file."""
+    paths = sorted((HERE / "record").glob("????-??-??-encode-*.json"))
+    newest = [path for path in paths if path.name[:10] == paths[-1].name[:10]]
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in newest}
+
+
+def section(name: str, record: dict[str, Any]) -> str:
+    blocks = [
+        f"{name[:10]}, {tables.conditions(record)}",
+        f"![The medians of the tables below]({plot_path(name).relative_to(HERE).as_posix()})",
+    ]
+    for result in record["results"]:
+        blocks.append(f"### {result['vocabulary']}, {result['text']}")
+        blocks.append(tables.as_markdown(tables.HEADER, tables.rows(result)))
+        if notes := tables.notes(result):
+            blocks.append("\n".join(f"- {note}" for note in notes))
+    return "\n\n".join(blocks)
+
+
+def readme(records: dict[str, dict[str, Any]]) -> str:
+    """The README with what stands between the marks drawn anew."""
+    content = (HERE / "README.md").read_text(encoding="utf-8")
+    before, _, rest = content.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    method = "\n".join(textwrap.wrap(METHOD, 120))
+    drawn = "\n\n".join([method, *(section(name, record) for name, record in records.items())])
+    return f"{before}{BEGIN}\n\n{drawn}\n\n{END}{after}"
+
+
+def plot_path(name: str) -> Path:
+    return HERE / "record" / f"{name}.svg"
+
+
+def plot(record: dict[str, Any]) -> str:
+    """A panel for each vocabulary (downwards) and text (to the right), a line of it for each measurement."""
+    import matplotlib
+
+    from portmanteau.plots import STYLE, as_svg, new_figure
+
+    vocabularies = list(dict.fromkeys(result["vocabulary"] for result in record["results"]))
+    texts = list(dict.fromkeys(result["text"] for result in record["results"]))
+    with matplotlib.rc_context(STYLE):
+        size = 1.2 + 2.4 * len(texts), 0.6 + 1.8 * len(vocabularies)
+        figure, panels = new_figure(
+            *size, len(texts), len(vocabularies), squeeze=False, sharex="col", sharey=True
+        )
+        for result in record["results"]:
+            panel = panels[vocabularies.index(result["vocabulary"])][texts.index(result["text"])]
+            draw_panel(panel, result)
+        for panel in panels[-1]:  # columns share their axis
+            panel.set_xlim(left=0)
+            panel.set_xlabel(record["unit"])
+        shown = {label: dot for dot, label in zip(*panels[0][0].get_legend_handles_labels(), strict=True)}
+        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3)
+        return as_svg(figure)
+
+
+def draw_panel(panel: Any, result: dict[str, Any]) -> None:
+    """A dot for the median of each library that is right: ours in blue, the fastest peer in orange, others in grey."""
+    from portmanteau.plots import BLUE, GREY, ORANGE
+
+    panel.set_title(f"{result['vocabulary']}, {result['text']}")
+    panel.grid(axis="x")
+    for row, cell in enumerate(CELLS):
+        medians = [
+            (library["name"], statistics.median(library["speeds"][cell]))
+            for library in result["libraries"]
+            if "speeds" in library
+        ]
+        ours = [speed for name, speed in medians if name == "portmanteau"]
+        speeds = sorted(speed for name, speed in medians if name != "portmanteau")
+        panel.scatter(speeds[:-1], [row] * len(speeds[:-1]), s=14, color=GREY, label="other peers")
+        panel.scatter(speeds[-1:], [row] * len(speeds[-1:]), s=40, color=ORANGE, label="the fastest peer")
+        panel.scatter(ours, [row] * len(ours), s=40, color=BLUE, label="portmanteau")
+    panel.set_yticks(range(len(CELLS)), CELLS)
+    panel.tick_params(axis="y", length=0)
+    panel.set_ylim(len(CELLS) - 0.5, -0.5)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail if the README is not up to date"
+    )
+    check = parser.parse_args().check
+    records = newest_records()
+    drawn = readme(records)
+    if check:
+        stale = drawn != (HERE / "README.md").read_text(encoding="utf-8")
+        print(
+            "benches/README.md is stale: run python benches/draw.py"
+            if stale
+            else "benches/README.md is up to date"
+        )
+        return int(stale)
+    (HERE / "README.md").write_text(drawn, encoding="utf-8")
+    for name, record in records.items():
+        content = plot(record).replace("<svg", '<svg style="background:white"', 1)
+        plot_path(name).write_text(content, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
