@@ -66,7 +66,7 @@ def test_a_tokenizer_json_is_checked_against_tokenizers(tmp_path):
     record = record_of(str(path), ["tiktoken", "tokenizers"])
     assert record["results"][0]["reference"] == "tokenizers 0.23.3"
     assert "speeds" in library(record, "tokenizers")
-    assert library(record, "tiktoken")["error"] == "UnsupportedError: reads no tokenizer.json"
+    assert library(record, "tiktoken")["error"] == "it reads no tokenizer.json"
 
 
 def test_a_record_names_neither_paths_nor_the_host():
@@ -111,7 +111,7 @@ _encoding = Encoding
             "import os; os._exit(3)",
             "toktok gives no ids: the process ended with exit code 3: it said nothing",
         ),
-        ("raise ValueError('out of order')", "toktok gives no ids: ValueError: out of order"),
+        ("raise ValueError('out of order')", "toktok 9.9 gives no ids: ValueError: out of order"),
     ],
 )
 def test_a_peer_that_fails_is_listed_with_what_it_said(stand_in, code, said):

@@ -81,7 +81,7 @@ def _load_tokenizers(module: Any, vocabulary: Vocabulary, threads: int) -> Encod
 
 def _load_toktok(module: Any, vocabulary: Vocabulary, threads: int) -> Encode:
     if not vocabulary.is_bundled or vocabulary.name == "r50k_base":
-        raise UnsupportedError(f"has no {vocabulary.name}; its vocabularies are built in")
+        raise UnsupportedError(f"it has no {vocabulary.name}; its vocabularies are built in")
     encoding = module._encoding(vocabulary.name)
     return lambda texts: encoding.encode_batch_to_numpy(texts, threads)
 
@@ -97,7 +97,7 @@ def _load_splintr(module: Any, vocabulary: Vocabulary, _threads: int) -> Encode:
 
 def _load_tiktoken(module: Any, vocabulary: Vocabulary, threads: int) -> Encode:
     if not vocabulary.rank_folder:
-        raise UnsupportedError("reads no tokenizer.json")
+        raise UnsupportedError("it reads no tokenizer.json")
     os.environ["TIKTOKEN_CACHE_DIR"] = vocabulary.rank_folder
     encoding = module.get_encoding(vocabulary.name)
 

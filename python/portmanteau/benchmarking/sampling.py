@@ -17,7 +17,7 @@ from typing import Any
 from portmanteau.benchmarking import machine
 from portmanteau.errors import MissingDependencyError
 
-__all__ = ["Contender", "in_turns", "run"]
+__all__ = ["Contender", "in_turns", "named", "run"]
 
 _SECONDS = 900
 """How long one sample may take."""

@@ -31,6 +31,7 @@ from portmanteau.benchmarking import texts, vocabularies
 from portmanteau.benchmarking.peers import OURS, PEERS, Ids, Library
 from portmanteau.benchmarking.texts import CELLS, Texts
 from portmanteau.benchmarking.vocabularies import Vocabulary
+from portmanteau.errors import UnsupportedError
 
 __all__ = ["main", "sample"]
 
@@ -121,6 +122,16 @@ def _run(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     return sample(library, vocabulary, parts, options.threads, ids_folder)
 
 
+def _failure(library: Library, error: BaseException) -> dict[str, Any]:
+    """The first line of what went wrong, and the version of the library if that can be found."""
+    first_line = (str(error).splitlines() or [""])[0]
+    is_told = isinstance(error, UnsupportedError)
+    outcome = {"error": first_line if is_told else f"{type(error).__name__}: {first_line}"}
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        outcome["version"] = importlib.metadata.version(library.distribution)
+    return outcome
+
+
 def main() -> int:
     """Reads the arguments, takes the sample and prints it."""
     parser = argparse.ArgumentParser(
@@ -141,7 +152,7 @@ def main() -> int:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # a panic of a Rust library is not an Exception
-            outcome = {"error": f"{type(error).__name__}: {error}"}
+            outcome = _failure(PEERS.get(options.library, OURS), error)
     sys.stdout.write(json.dumps(outcome) + "\n")
     return "error" in outcome
 
