@@ -9,12 +9,14 @@
 
 mod linear;
 mod patterns;
+pub mod scanner;
 mod split;
 
 pub use patterns::{NamedPattern, NAMED_PATTERNS};
 pub use split::{Behavior, Dialect, Pattern, Split};
 
 use crate::{Error, ErrorKind};
+use scanner::{ScanScratch, Scanner};
 use std::borrow::Cow;
 
 /// One way to cut a piece of text, named as in `tokenizer.json`.
@@ -45,6 +47,7 @@ pub type Visit<'v> = dyn FnMut(&str) -> Result<(), Error> + 'v;
 #[derive(Debug, Clone)]
 pub struct Pretokenizer {
     steps: Vec<Step>,
+    scanner: Option<Scanner>,
 }
 
 impl Pretokenizer {
@@ -55,7 +58,10 @@ impl Pretokenizer {
     pub fn new(steps: Vec<Step>) -> Result<Self, Error> {
         let is_byte_level = |step: &Step| matches!(step, Step::ByteLevel { .. });
         let message = match steps.iter().position(is_byte_level) {
-            Some(position) if position + 1 == steps.len() => return Ok(Self { steps }),
+            Some(position) if position + 1 == steps.len() => {
+                let scanner = Scanner::for_steps(&steps);
+                return Ok(Self { steps, scanner });
+            }
             Some(_) => "a pre-tokenizer after ByteLevel is not supported; ByteLevel must come last",
             None => {
                 "a pre-tokenizer without ByteLevel is not supported: this is not a byte-level BPE tokenizer"
@@ -74,9 +80,15 @@ impl Pretokenizer {
             let message = format!("there is no pretokenizer named {name:?}; there are {}", known.join(", "));
             return Err(Error::new(ErrorKind::Pattern, message));
         };
-        let digits = pattern.isolate_digits.then_some(Step::Digits { individual: false });
-        let split = Step::Split(Split::isolated(pattern.regex, Dialect::HuggingFace)?);
-        Self::new(digits.into_iter().chain([split, Self::plain_byte_level()]).collect())
+        let mut steps = Vec::new();
+        if pattern.isolate_digits {
+            steps.push(Step::Digits { individual: false });
+        }
+        for regex in pattern.regexes() {
+            steps.push(Step::Split(Split::isolated(regex, Dialect::HuggingFace)?));
+        }
+        steps.push(Self::plain_byte_level());
+        Self::new(steps)
     }
 
     /// A pretokenizer whose pretokens are the matches of an expression, and what lies between them, as Hugging Face's
@@ -110,17 +122,26 @@ impl Pretokenizer {
 
     /// The name of this pretokenizer, if it is one of [`NAMED_PATTERNS`].
     pub fn name(&self) -> Option<&'static str> {
-        let (digits, rest) = match self.steps.as_slice() {
-            [Step::Digits { individual: false }, rest @ ..] => (true, rest),
+        let (digits, steps) = match self.steps.as_slice() {
+            [Step::Digits { individual: false }, steps @ ..] => (true, steps),
             steps => (false, steps),
         };
-        let ([Step::Split(split), Step::ByteLevel { add_prefix_space: false, split: None, .. }]
-        | [Step::ByteLevel { add_prefix_space: false, split: Some(split), .. }]) = rest
-        else {
+        let (Step::ByteLevel { add_prefix_space: false, split, .. }, before) = steps.split_last()? else {
             return None;
         };
+        let mut splits = Vec::new();
+        for step in before {
+            let Step::Split(split) = step else { return None };
+            splits.push(split);
+        }
+        splits.extend(split);
         let matches = |pattern: &&NamedPattern| {
-            pattern.isolate_digits == digits && split.is_isolated(pattern.regex, Dialect::HuggingFace)
+            pattern.isolate_digits == digits
+                && splits.len() == pattern.before.len() + 1
+                && splits
+                    .iter()
+                    .zip(pattern.regexes())
+                    .all(|(split, regex)| split.is_isolated(regex, Dialect::HuggingFace))
         };
         NAMED_PATTERNS.iter().find(matches).map(|pattern| pattern.name)
     }
@@ -134,11 +155,36 @@ impl Pretokenizer {
         }
     }
 
-    /// Calls `visit` with every pretoken of `text`, in order. O(n) calls; the cost is the expression's.
+    /// The scanner that cuts as the steps do, if they are a pattern that it knows.
+    pub fn scanner(&self) -> Option<&Scanner> {
+        self.scanner.as_ref()
+    }
+
+    /// Calls `visit` with every pretoken of `text`, in order. O(n) calls; the cost is the scanner's, or the
+    /// expression's where there is none.
     ///
     /// # Errors
     /// What `visit` returns, and [`ErrorKind::Pattern`] if the expression gives up.
     pub fn split(&self, text: &str, visit: &mut Visit<'_>) -> Result<(), Error> {
+        let Some(scanner) = &self.scanner else {
+            return self.split_by_steps(text, visit);
+        };
+        let mut scratch = ScanScratch::default();
+        let mut done = 0;
+        while done < text.len() {
+            let settled = scanner.scan(text, done, &mut scratch);
+            let mut start = done;
+            for end in scratch.ends.iter().map(|&end| done + end as usize) {
+                visit(&text[start..end])?;
+                start = end;
+            }
+            done = settled;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::split`], but step by step, by their expressions: the definition.
+    fn split_by_steps(&self, text: &str, visit: &mut Visit<'_>) -> Result<(), Error> {
         run(&self.steps, text, visit)
     }
 }

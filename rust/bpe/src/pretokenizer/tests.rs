@@ -40,7 +40,7 @@ fn the_paper_groups_digits_in_threes_from_the_right() {
 fn originals_are_recognized() {
     for pattern in NAMED_PATTERNS {
         let original = pattern.original.unwrap_or(pattern.regex);
-        if !pattern.isolate_digits {
+        if !pattern.isolate_digits && pattern.before.is_empty() {
             let pretokenizer = Pretokenizer::from_tiktoken_pattern(original).unwrap();
             assert_eq!(
                 pieces(&pretokenizer, "ab 12\n  "),

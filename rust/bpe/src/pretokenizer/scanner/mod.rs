@@ -1,0 +1,158 @@
+//! A pretokenizer as one automaton: the known patterns, at a few bytes a nanosecond.
+//!
+//! The text is scanned in windows. A window begins at a boundary, where every pattern starts afresh (none looks
+//! behind). Its characters are turned into rows (`characters`; ASCII needs no turning), an automaton steps over the rows
+//! and notes operations on boundaries (`automaton`, `rules`), one of the `back_end`s doing the steps; the operations are
+//! applied as bit masks, the rare ones one by one (`boundaries`), and the bits that are left are the boundaries.
+//!
+//! What follows a window can still move its last boundaries. But an operation only reaches back as far as the last
+//! boundary that the automaton noted or, in white space after a line end, the one before it. So the scan gives out what
+//! lies before, and goes on from there.
+//!
+//! The look-up of 16 states at once in a register is that of "Simple Linear String Constraints" style parallel automata:
+//! T. Mytkowicz, M. Musuvathi, W. Schulte, "Data-parallel finite-state machines", ASPLOS 2014.
+
+mod automaton;
+mod back_end;
+mod boundaries;
+mod characters;
+mod known;
+mod rules;
+
+pub use back_end::BackEnd;
+
+use super::Step;
+use automaton::{Automaton, END_ROW, IN_BLANKS, IN_WHITE, START};
+use back_end::{Block, Functions, Operations};
+use characters::{CharacterTable, CONTINUATION};
+use std::sync::Arc;
+
+/// Bytes of text that are scanned together, so that all that is noted about them stays in the nearest cache.
+const WINDOW: usize = 8192;
+
+/// Finds the boundaries of a known pattern. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Scanner {
+    automaton: Arc<Automaton>,
+    back_end: Functions,
+    window: usize,
+}
+
+/// What [`Scanner::scan`] found, and memory that it uses again.
+#[derive(Debug, Clone, Default)]
+pub struct ScanScratch {
+    /// The ends of the pretokens, in bytes from the place where the scan started, ascending.
+    pub ends: Vec<u32>,
+    rows: Vec<u8>,
+    entries: Vec<Block>,
+    operations: Vec<Operations>,
+}
+
+impl Scanner {
+    /// The scanner that cuts as these steps do, or `None` if they are not a pattern that it knows.
+    pub fn for_steps(steps: &[Step]) -> Option<Self> {
+        let functions = BackEnd::best().functions()?;
+        let automaton = Arc::new(known::rules_of(steps)?.build());
+        Some(Self { automaton, back_end: functions, window: WINDOW })
+    }
+
+    /// The same scanner on another back end, or `None` if this processor cannot run that.
+    #[must_use]
+    pub fn with_back_end(&self, back_end: BackEnd) -> Option<Self> {
+        Some(Self { back_end: back_end.functions()?, ..self.clone() })
+    }
+
+    /// Finds pretokens from `start`, which must be a boundary: a place where a pretoken ended, or the start of the text.
+    /// Writes their ends, relative to `start`, to `scratch.ends`, and returns the last of them as a place in the text,
+    /// from where the next scan goes on: `text.len()` if all is done.
+    ///
+    /// There is at least one, unless `start` is the end of the text already. What is more than 4 GiB from `start` is
+    /// left to the next scan; so is the rest of a pretoken of that length.
+    ///
+    /// # Panics
+    /// If `start` is not between two characters of `text`.
+    pub fn scan(&self, text: &str, start: usize, scratch: &mut ScanScratch) -> usize {
+        let rest = &text[start..];
+        scratch.ends.clear();
+        if rest.is_empty() {
+            return start;
+        }
+        let most = boundary_before(rest, u32::MAX as usize);
+        if self.automaton.never_cuts {
+            scratch.ends.push(most as u32);
+            return start + most;
+        }
+        let mut window = self.window;
+        loop {
+            let end = boundary_before(rest, window).min(most);
+            let is_last = end == most;
+            self.scan_window(&rest.as_bytes()[..end], is_last, scratch);
+            if let Some(&end) = scratch.ends.last() {
+                return start + end as usize;
+            }
+            window *= 2;
+        }
+    }
+
+    /// Writes the boundaries that nothing after the window can move, but that at its start.
+    fn scan_window(&self, bytes: &[u8], is_last: bool, scratch: &mut ScanScratch) {
+        let automaton = &*self.automaton;
+        let is_ascii = bytes.is_ascii();
+        let rows = if is_ascii {
+            bytes
+        } else {
+            CharacterTable::get().write_rows(bytes, &mut scratch.rows);
+            &scratch.rows
+        };
+        let (blocks, rest) = rows.as_chunks::<64>();
+        let mut last_block = [CONTINUATION; 64];
+        last_block[..rest.len()].copy_from_slice(rest);
+        if is_last {
+            last_block[rest.len()] = END_ROW;
+        }
+        scratch.entries.resize(blocks.len() + 1, [0; 64]);
+        scratch.operations.resize(blocks.len() + 1, Operations::default());
+        let (entries, last_entries) = scratch.entries.split_at_mut(blocks.len());
+        let (operations, last_operations) = scratch.operations.split_at_mut(blocks.len());
+        let state = (self.back_end.run)(&automaton.table, START, blocks, entries, operations);
+        let state =
+            (self.back_end.run)(&automaton.table, state, &[last_block], last_entries, last_operations);
+
+        boundaries::apply_previous(&mut scratch.operations);
+        boundaries::apply_specials(automaton, bytes, scratch.entries.as_flattened(), &mut scratch.operations);
+        if let Some(first) = scratch.operations.first_mut() {
+            first.here &= !1;
+        }
+        (self.back_end.write_positions)(&scratch.operations, &mut scratch.ends);
+        if !is_last && automaton.joins_line_ends() && [IN_BLANKS, IN_WHITE].contains(&state) {
+            scratch.ends.pop();
+        }
+    }
+
+    /// The first place at or after `from` where every text has a boundary, whatever comes before and after the two
+    /// characters around it, and where the text may be cut in two whose boundaries together are its own. `None` if
+    /// there is none before the end of the text. O(n); for most patterns and texts it is a few words away.
+    pub fn certain_boundary(&self, text: &str, from: usize) -> Option<usize> {
+        let table = CharacterTable::get();
+        let from = (from..text.len()).find(|&from| text.is_char_boundary(from))?;
+        let mut before = text[..from].chars().next_back().map(|character| table.row(character));
+        for (offset, character) in text[from..].char_indices() {
+            let after = table.row(character);
+            if before.is_none_or(|before| self.automaton.is_certain(before, after)) {
+                return Some(from + offset);
+            }
+            before = Some(after);
+        }
+        None
+    }
+}
+
+/// The last place at or before `place` that is between two characters.
+fn boundary_before(text: &str, place: usize) -> usize {
+    let place = place.min(text.len());
+    (0..=place).rev().find(|&place| text.is_char_boundary(place)).unwrap_or(0)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
