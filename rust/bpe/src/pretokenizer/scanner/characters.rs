@@ -131,7 +131,7 @@ pub(super) const fn ascii_kind(character: u8) -> Kinds {
 /// The rows of all characters beyond ASCII, by UTF-8 sequence.
 #[derive(Debug)]
 pub(super) struct CharacterTable {
-    /// The place in `blocks` of the block of every code point / 64.
+    /// The place in `blocks` of the block of every code point / 64. Those of two-byte sequences are in order.
     block_of: Vec<u16>,
     /// Rows of 64 characters that differ in the last byte only.
     blocks: Vec<[u8; 64]>,
@@ -170,10 +170,11 @@ impl CharacterTable {
         let mut places = HashMap::new();
         let (mut block_of, mut blocks) = (Vec::new(), Vec::new());
         for block in rows.as_chunks::<64>().0 {
-            let place = *places.entry(*block).or_insert_with(|| {
+            let next = blocks.len() as u16;
+            let place = if blocks.len() < 0x800 / 64 { next } else { *places.entry(*block).or_insert(next) };
+            if place == next {
                 blocks.push(*block);
-                blocks.len() as u16 - 1
-            });
+            }
             block_of.push(place);
         }
         Self { block_of, blocks }
@@ -191,36 +192,44 @@ impl CharacterTable {
     /// Writes the rows of UTF-8 text; `rows` gets the length of `bytes`.
     pub(super) fn write_rows(&self, bytes: &[u8], rows: &mut Vec<u8>) {
         rows.clear();
-        rows.resize(bytes.len(), CONTINUATION);
+        rows.extend(bytes.iter().map(|&byte| if byte & 0xC0 == 0x80 { CONTINUATION } else { byte }));
         let rows = &mut rows[..bytes.len()];
-        let low = |position: usize| usize::from(bytes[position] & 0x3F);
-        let mut position = 0;
-        while position < bytes.len() {
-            // Up to eight ASCII characters at once.
-            if let Some(eight) = bytes[position..].first_chunk::<8>() {
-                let others = u64::from_le_bytes(*eight) & 0x8080_8080_8080_8080;
-                let n_ascii = (others.trailing_zeros() / 8) as usize;
-                if n_ascii > 0 {
-                    rows[position..position + n_ascii].copy_from_slice(&bytes[position..position + n_ascii]);
-                    position += n_ascii;
-                    continue;
-                }
+        for (place, block) in (0..).step_by(64).zip(bytes.chunks(64)) {
+            let mut leads = leads(block);
+            while leads != 0 {
+                let place = place + leads.trailing_zeros() as usize;
+                rows[place] = self.row_at(bytes, place);
+                leads &= leads - 1;
             }
-            let lead = usize::from(bytes[position]);
-            let (block, last) = match lead {
-                0..0x80 => {
-                    rows[position] = lead as u8;
-                    position += 1;
-                    continue;
-                }
-                0x80..0xE0 => (lead & 0x1F, position + 1),
-                0xE0..0xF0 => ((lead & 0x0F) << 6 | low(position + 1), position + 2),
-                _ => ((lead & 0x07) << 12 | low(position + 1) << 6 | low(position + 2), position + 3),
-            };
-            rows[position] = self.blocks[usize::from(self.block_of[block])][low(last)];
-            position = last + 1;
         }
     }
+
+    /// The row of the character beyond ASCII at this place in UTF-8 text.
+    #[inline(always)]
+    fn row_at(&self, bytes: &[u8], place: usize) -> u8 {
+        let lead = usize::from(bytes[place]);
+        let low = |after: usize| usize::from(bytes[place + after] & 0x3F);
+        let (block, last) = match lead {
+            0..0xE0 => return self.blocks[lead & 0x1F][low(1)],
+            0xE0..0xF0 => ((lead & 0x0F) << 6 | low(1), low(2)),
+            _ => ((lead & 0x07) << 12 | low(1) << 6 | low(2), low(3)),
+        };
+        self.blocks[usize::from(self.block_of[block])][last]
+    }
+}
+
+/// A bit for every byte, of up to 64, that is the first of a character beyond ASCII.
+fn leads(block: &[u8]) -> u64 {
+    let (eights, rest) = block.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let eights = eights.iter().chain((!rest.is_empty()).then_some(&last));
+    eights.zip((0..).step_by(8)).fold(0, |leads, (eight, shift)| {
+        let eight = u64::from_le_bytes(*eight);
+        // The highest bits of bytes whose two highest bits are set, moved down.
+        let highest = (eight & eight << 1 & 0x8080_8080_8080_8080) >> 7;
+        leads | highest.wrapping_mul(0x0102_0408_1020_4080) >> 56 << shift
+    })
 }
 
 /// The ranges of code points that a class of characters covers.

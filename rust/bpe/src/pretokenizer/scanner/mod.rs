@@ -23,7 +23,7 @@ pub use back_end::BackEnd;
 
 use super::Step;
 use automaton::{Automaton, END_ROW, IN_BLANKS, IN_WHITE, START};
-use back_end::{Block, Functions, Operations};
+use back_end::{Block, Blocks, Functions, Operations};
 use characters::{CharacterTable, CONTINUATION};
 use std::sync::Arc;
 
@@ -114,9 +114,13 @@ impl Scanner {
         scratch.operations.resize(blocks.len() + 1, Operations::default());
         let (entries, last_entries) = scratch.entries.split_at_mut(blocks.len());
         let (operations, last_operations) = scratch.operations.split_at_mut(blocks.len());
-        let state = (self.back_end.run)(&automaton.table, START, blocks, entries, operations);
-        let state =
-            (self.back_end.run)(&automaton.table, state, &[last_block], last_entries, last_operations);
+        let mut state = START;
+        for blocks in [
+            Blocks { rows: blocks, entries, operations },
+            Blocks { rows: &[last_block], entries: last_entries, operations: last_operations },
+        ] {
+            state = (self.back_end.run)(&automaton.table, state, blocks);
+        }
 
         boundaries::apply_previous(&mut scratch.operations);
         boundaries::apply_specials(automaton, bytes, scratch.entries.as_flattened(), &mut scratch.operations);

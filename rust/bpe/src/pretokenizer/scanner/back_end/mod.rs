@@ -2,6 +2,11 @@
 //!
 //! All do the same: they step through blocks of 64 rows, note every entry of the table that they meet, and collect the
 //! operations as bits.
+//!
+//! A step has to wait for the one before it, though a processor could do several in that time. So the blocks are divided
+//! into lanes of which one step each is done in turn. All lanes but the first begin in a guessed state. Patterns come
+//! to the same state from any other within a word or so; therefore, at the end, the first block of each lane is done
+//! again from the right state, and the next ones as long as they end in another state than before.
 
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -9,7 +14,7 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-use super::automaton::Table;
+use super::automaton::{Table, START, STATE};
 use std::sync::LazyLock;
 
 /// Rows, or entries, that are worked on together.
@@ -78,14 +83,78 @@ impl BackEnd {
     }
 }
 
-/// Runs over blocks of rows from a state; writes the entries met and the operations, one for every block; returns the
-/// state at the end.
-pub(super) type Run = fn(&Table, u8, &[Block], &mut [Block], &mut [Operations]) -> u8;
-
 /// What a back end consists of.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Functions {
-    pub(super) run: Run,
+    /// Runs over blocks of rows from a state.
+    pub(super) run: fn(&Table, u8, Blocks<'_>) -> u8,
     /// Writes the positions of the bits of [`Operations::here`] in ascending order.
     pub(super) write_positions: fn(&[Operations], &mut Vec<u32>),
+}
+
+/// Blocks of rows, with the place for what is noted about them: the entries met, and the operations.
+#[derive(Debug, Default)]
+pub(super) struct Blocks<'b> {
+    pub(super) rows: &'b [Block],
+    pub(super) entries: &'b mut [Block],
+    pub(super) operations: &'b mut [Operations],
+}
+
+impl<'b> Blocks<'b> {
+    fn split_at(self, place: usize) -> (Self, Self) {
+        let rows = self.rows.split_at(place);
+        let entries = self.entries.split_at_mut(place);
+        let operations = self.operations.split_at_mut(place);
+        (
+            Self { rows: rows.0, entries: entries.0, operations: operations.0 },
+            Self { rows: rows.1, entries: entries.1, operations: operations.1 },
+        )
+    }
+
+    fn reborrow(&mut self) -> Blocks<'_> {
+        Blocks { rows: self.rows, entries: self.entries, operations: self.operations }
+    }
+}
+
+/// Lanes shorter than this many blocks are not worth their second run.
+const MIN_BLOCKS_OF_LANE: usize = 8;
+
+/// As [`Functions::run`], in lanes: `run_lanes` runs over as many blocks in each lane, from a state for each, `run` over
+/// blocks one after the other.
+#[inline(always)]
+fn run_in_lanes<const N_LANES: usize>(
+    table: &Table,
+    mut state: u8,
+    blocks: Blocks<'_>,
+    run_lanes: impl Fn(&Table, [u8; N_LANES], [Blocks<'_>; N_LANES]) -> [u8; N_LANES],
+    run: impl Fn(&Table, u8, Blocks<'_>) -> u8,
+) -> u8 {
+    let n_blocks = blocks.rows.len() / N_LANES;
+    if n_blocks < MIN_BLOCKS_OF_LANE {
+        return run(table, state, blocks);
+    }
+    let mut rest = blocks;
+    let mut lanes = std::array::from_fn(|_| {
+        let (lane, after) = std::mem::take(&mut rest).split_at(n_blocks);
+        rest = after;
+        lane
+    });
+    let mut states = [START; N_LANES];
+    states[0] = state;
+    let ends = run_lanes(table, states, lanes.each_mut().map(Blocks::reborrow));
+    state = ends[0];
+    for (lane, end) in lanes.into_iter().zip(ends).skip(1) {
+        let mut lane = lane;
+        while !lane.rows.is_empty() {
+            let (mut block, after) = lane.split_at(1);
+            let guessed_end = block.entries[0][63] & STATE;
+            state = run(table, state, block.reborrow());
+            if state == guessed_end {
+                state = end;
+                break;
+            }
+            lane = after;
+        }
+    }
+    run(table, state, rest)
 }

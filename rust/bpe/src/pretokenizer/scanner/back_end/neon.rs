@@ -5,7 +5,7 @@
 #![allow(unsafe_code)] // Loads and stores of registers.
 
 use super::portable::write_positions;
-use super::{Block, Functions, Operations};
+use super::{run_in_lanes, Blocks, Functions, Operations};
 use crate::pretokenizer::scanner::automaton::{Table, HERE, PREVIOUS, SPECIAL, STATE};
 use crate::pretokenizer::scanner::characters::CONTINUATION;
 use std::arch::aarch64::{
@@ -17,48 +17,63 @@ use std::arch::is_aarch64_feature_detected;
 /// The back end for NEON, if this processor has it.
 pub(super) fn neon() -> Option<Functions> {
     is_aarch64_feature_detected!("neon").then_some(Functions {
-        run: |table, state, blocks, entries, operations| {
-            // SAFETY: this function is handed out only where the processor has NEON.
-            unsafe { run(table, state, blocks, entries, operations) }
-        },
+        // SAFETY: this function is handed out only where the processor has NEON.
+        run: |table, state, blocks| unsafe { run(table, state, blocks) },
         write_positions,
     })
 }
 
 /// As [`Functions::run`].
 #[target_feature(enable = "neon")]
-fn run(
+fn run(table: &Table, state: u8, blocks: Blocks<'_>) -> u8 {
+    // SAFETY: this function itself needs NEON.
+    let run_one =
+        |table: &Table, state, blocks: Blocks<'_>| unsafe { run_lanes(table, [state], [blocks])[0] };
+    // SAFETY: as above.
+    let run_four = |table: &Table, states, lanes: [Blocks<'_>; 4]| unsafe { run_lanes(table, states, lanes) };
+    run_in_lanes(table, state, blocks, run_four, run_one)
+}
+
+#[inline]
+#[target_feature(enable = "neon")]
+fn run_lanes<const N_LANES: usize>(
     table: &Table,
-    state: u8,
-    blocks: &[Block],
-    entries: &mut [Block],
-    operations: &mut [Operations],
-) -> u8 {
-    let mut state = vdupq_n_u8(state);
-    for ((rows, entries), operations) in blocks.iter().zip(entries).zip(operations) {
-        let mut found = [vdupq_n_u8(0); 4];
-        let mut continuations = found;
-        let quarters = rows.as_chunks::<16>().0.iter().zip(entries.as_chunks_mut::<16>().0);
-        for ((rows, entries), (found, continuations)) in
-            quarters.zip(found.iter_mut().zip(&mut continuations))
-        {
-            for &row in rows {
-                state = vqtbl1q_u8(load(&table.0[usize::from(row)]), vandq_u8(state, vdupq_n_u8(STATE)));
-                // One entry enters at the end, and those before it move down.
-                *found = vextq_u8::<1>(*found, state);
+    states: [u8; N_LANES],
+    mut lanes: [Blocks<'_>; N_LANES],
+) -> [u8; N_LANES] {
+    let mut states = states.map(|state| vdupq_n_u8(state));
+    for block in 0..lanes[0].rows.len() {
+        let mut found = [[vdupq_n_u8(0); 4]; N_LANES];
+        for quarter in 0..4 {
+            let rows: [&[u8; 16]; N_LANES] =
+                lanes.each_ref().map(|lane| &lane.rows[block].as_chunks::<16>().0[quarter]);
+            for place in 0..16 {
+                for lane in 0..N_LANES {
+                    let entries = load(&table.0[usize::from(rows[lane][place])]);
+                    states[lane] = vqtbl1q_u8(entries, vandq_u8(states[lane], vdupq_n_u8(STATE)));
+                    // One entry enters at the end, and those before it move down.
+                    found[lane][quarter] = vextq_u8::<1>(found[lane][quarter], states[lane]);
+                }
             }
-            // SAFETY: `entries` is 16 bytes that may be written.
-            unsafe { vst1q_u8(entries.as_mut_ptr(), *found) };
-            *continuations = vceqq_u8(load(rows), vdupq_n_u8(CONTINUATION));
         }
-        *operations = Operations {
-            here: bits(found, HERE),
-            previous: bits(found, PREVIOUS),
-            special: bits(found, SPECIAL),
-            continuation: bits(continuations, !0),
-        };
+        for (lane, found) in lanes.iter_mut().zip(found) {
+            for (entries, found) in lane.entries[block].as_chunks_mut::<16>().0.iter_mut().zip(found) {
+                // SAFETY: `entries` is 16 bytes that may be written.
+                unsafe { vst1q_u8(entries.as_mut_ptr(), found) };
+            }
+            let mut continuations = found;
+            for (continuations, rows) in continuations.iter_mut().zip(lane.rows[block].as_chunks().0) {
+                *continuations = vceqq_u8(load(rows), vdupq_n_u8(CONTINUATION));
+            }
+            lane.operations[block] = Operations {
+                here: bits(found, HERE),
+                previous: bits(found, PREVIOUS),
+                special: bits(found, SPECIAL),
+                continuation: bits(continuations, !0),
+            };
+        }
     }
-    vgetq_lane_u8::<0>(state) & STATE
+    states.map(|state| vgetq_lane_u8::<0>(state) & STATE)
 }
 
 #[inline]

@@ -7,7 +7,7 @@
 #![allow(unsafe_code)] // Processor instructions that not every processor has.
 
 use super::portable::write_positions;
-use super::{Block, Functions, Operations};
+use super::{run_in_lanes, Blocks, Functions, Operations};
 use crate::pretokenizer::scanner::automaton::{Table, HERE, PREVIOUS, SPECIAL, STATE};
 use crate::pretokenizer::scanner::characters::CONTINUATION;
 use std::arch::x86_64::{
@@ -18,88 +18,87 @@ use std::arch::x86_64::{
 /// The back end for SSSE3, if this processor has it.
 pub(super) fn ssse3() -> Option<Functions> {
     #[target_feature(enable = "ssse3")]
-    fn with_ssse3(
-        table: &Table,
-        state: u8,
-        blocks: &[Block],
-        entries: &mut [Block],
-        operations: &mut [Operations],
-    ) -> u8 {
-        run(table, state, blocks, entries, operations)
+    fn run_with_ssse3(table: &Table, state: u8, blocks: Blocks<'_>) -> u8 {
+        run(table, state, blocks)
     }
     is_x86_feature_detected!("ssse3").then_some(Functions {
-        run: |table, state, blocks, entries, operations| {
-            // SAFETY: this function is handed out only where the processor has SSSE3.
-            unsafe { with_ssse3(table, state, blocks, entries, operations) }
-        },
+        // SAFETY: this function is handed out only where the processor has SSSE3.
+        run: |table, state, blocks| unsafe { run_with_ssse3(table, state, blocks) },
         write_positions,
     })
 }
 
-/// The back end for AVX2, if this processor has it, with the bit instructions of its time.
+/// The back end for AVX2, if this processor has it.
 pub(super) fn avx2() -> Option<Functions> {
-    #[target_feature(enable = "avx2,bmi1,popcnt")]
-    fn with_avx2(
-        table: &Table,
-        state: u8,
-        blocks: &[Block],
-        entries: &mut [Block],
-        operations: &mut [Operations],
-    ) -> u8 {
-        run(table, state, blocks, entries, operations)
+    #[target_feature(enable = "avx2")]
+    fn run_with_avx2(table: &Table, state: u8, blocks: Blocks<'_>) -> u8 {
+        run(table, state, blocks)
     }
-    #[target_feature(enable = "avx2,bmi1,popcnt")]
+    #[target_feature(enable = "avx2")]
     fn write_with_avx2(operations: &[Operations], positions: &mut Vec<u32>) {
         write_positions(operations, positions);
     }
-    let is_available = is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("bmi1")
-        && is_x86_feature_detected!("popcnt");
-    is_available.then_some(Functions {
-        run: |table, state, blocks, entries, operations| {
-            // SAFETY: this function is handed out only where the processor has AVX2, BMI1 and POPCNT.
-            unsafe { with_avx2(table, state, blocks, entries, operations) }
-        },
-        write_positions: |operations, positions| {
-            // SAFETY: this function is handed out only where the processor has AVX2, BMI1 and POPCNT.
-            unsafe { write_with_avx2(operations, positions) }
-        },
+    is_x86_feature_detected!("avx2").then_some(Functions {
+        // SAFETY: this function is handed out only where the processor has AVX2.
+        run: |table, state, blocks| unsafe { run_with_avx2(table, state, blocks) },
+        // SAFETY: as above.
+        write_positions: |operations, positions| unsafe { write_with_avx2(operations, positions) },
     })
 }
 
 /// As [`Functions::run`]. It is compiled into the functions above, with the instructions that they allow.
 #[inline]
 #[target_feature(enable = "ssse3")]
-fn run(
+fn run(table: &Table, state: u8, blocks: Blocks<'_>) -> u8 {
+    // SAFETY: this function itself needs SSSE3.
+    let run_one =
+        |table: &Table, state, blocks: Blocks<'_>| unsafe { run_lanes(table, [state], [blocks])[0] };
+    // SAFETY: as above.
+    let run_two = |table: &Table, states, lanes: [Blocks<'_>; 2]| unsafe { run_lanes(table, states, lanes) };
+    run_in_lanes(table, state, blocks, run_two, run_one)
+}
+
+#[inline]
+#[target_feature(enable = "ssse3")]
+fn run_lanes<const N_LANES: usize>(
     table: &Table,
-    state: u8,
-    blocks: &[Block],
-    entries: &mut [Block],
-    operations: &mut [Operations],
-) -> u8 {
-    let mut state = _mm_set1_epi8(state as i8);
-    for ((rows, entries), operations) in blocks.iter().zip(entries).zip(operations) {
-        let mut collected = Operations::default();
-        let quarters = rows.as_chunks::<16>().0.iter().zip(entries.as_chunks_mut::<16>().0);
-        for ((rows, entries), shift) in quarters.zip([0, 16, 32, 48]) {
-            let mut found = _mm_setzero_si128();
-            for &row in rows {
-                state = _mm_shuffle_epi8(load(&table.0[usize::from(row)]), state);
-                // One entry enters at the end, and those before it move down.
-                found = _mm_alignr_epi8::<1>(state, found);
+    states: [u8; N_LANES],
+    mut lanes: [Blocks<'_>; N_LANES],
+) -> [u8; N_LANES] {
+    let mut states = states.map(|state| _mm_set1_epi8(state as i8));
+    for block in 0..lanes[0].rows.len() {
+        let mut collected = [Operations::default(); N_LANES];
+        for quarter in 0..4 {
+            let rows: [&[u8; 16]; N_LANES] =
+                lanes.each_ref().map(|lane| &lane.rows[block].as_chunks::<16>().0[quarter]);
+            let mut found = [_mm_setzero_si128(); N_LANES];
+            for place in 0..16 {
+                for lane in 0..N_LANES {
+                    let entries = load(&table.0[usize::from(rows[lane][place])]);
+                    states[lane] = _mm_shuffle_epi8(entries, states[lane]);
+                    // One entry enters at the end, and those before it move down.
+                    found[lane] = _mm_alignr_epi8::<1>(states[lane], found[lane]);
+                }
             }
-            // SAFETY: `entries` is 16 bytes that may be written.
-            unsafe { _mm_storeu_si128(entries.as_mut_ptr().cast(), found) };
-            const { assert!(HERE == 16 && PREVIOUS == 32 && SPECIAL == 64) };
-            collected.here |= top_bits(_mm_slli_epi16::<3>(found)) << shift;
-            collected.previous |= top_bits(_mm_slli_epi16::<2>(found)) << shift;
-            collected.special |= top_bits(_mm_slli_epi16::<1>(found)) << shift;
-            let continuations = _mm_cmpeq_epi8(load(rows), _mm_set1_epi8(CONTINUATION as i8));
-            collected.continuation |= top_bits(continuations) << shift;
+            for lane in 0..N_LANES {
+                let entries = &mut lanes[lane].entries[block].as_chunks_mut::<16>().0[quarter];
+                // SAFETY: `entries` is 16 bytes that may be written.
+                unsafe { _mm_storeu_si128(entries.as_mut_ptr().cast(), found[lane]) };
+                const { assert!(HERE == 16 && PREVIOUS == 32 && SPECIAL == 64) };
+                let continuations = _mm_cmpeq_epi8(load(rows[lane]), _mm_set1_epi8(CONTINUATION as i8));
+                let collected = &mut collected[lane];
+                let shift = 16 * quarter;
+                collected.here |= top_bits(_mm_slli_epi16::<3>(found[lane])) << shift;
+                collected.previous |= top_bits(_mm_slli_epi16::<2>(found[lane])) << shift;
+                collected.special |= top_bits(_mm_slli_epi16::<1>(found[lane])) << shift;
+                collected.continuation |= top_bits(continuations) << shift;
+            }
         }
-        *operations = collected;
+        for (lane, collected) in lanes.iter_mut().zip(collected) {
+            lane.operations[block] = collected;
+        }
     }
-    _mm_cvtsi128_si32(state).cast_unsigned() as u8 & STATE
+    states.map(|state| _mm_cvtsi128_si32(state).cast_unsigned() as u8 & STATE)
 }
 
 #[inline]
