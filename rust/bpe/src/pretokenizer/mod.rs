@@ -218,7 +218,7 @@ fn digits(piece: &str, individual: bool, visit: &mut Visit<'_>) -> Result<(), Er
     let mut start = 0;
     let mut previous = None;
     for (offset, character) in piece.char_indices() {
-        let numeric = character.is_numeric();
+        let numeric = scanner::is_numeric(character);
         if previous.is_some_and(|previous| previous != numeric || (individual && numeric)) {
             visit(&piece[start..offset])?;
             start = offset;

@@ -7,7 +7,7 @@
 //! [`Rules`] is how a pattern is written down: what each kind of character does in a state where every character
 //! begins a new pretoken ([`START`]); then, state by state, what is different.
 
-use super::characters::{ascii_kind, row_of, Kinds, ANY, CONTINUATION, END, N_KINDS};
+use super::characters::{kind_of, row_of, Kinds, ANY, END, N_KINDS};
 
 /// No boundary.
 pub(super) const JOIN: u8 = 0;
@@ -127,26 +127,18 @@ impl Rules {
 
     /// The table.
     pub(super) fn build(&self) -> Automaton {
+        let certain_after: [Kinds; N_KINDS] = std::array::from_fn(|kind| self.certain_after(kind));
         let mut table = Table([[0; 16]; 256]);
-        for (row, entries) in table.0.iter_mut().enumerate() {
-            let kind = match row as u8 {
-                ascii @ 0..128 => ascii_kind(ascii).trailing_zeros() as usize,
-                CONTINUATION.. => {
-                    *entries = std::array::from_fn(|state| state as u8);
-                    continue;
-                }
-                row => usize::from(row) - 128,
-            };
-            *entries = self.entries[kind];
-        }
-        let certain_by_kind: [Kinds; N_KINDS] = std::array::from_fn(|kind| self.certain_after(kind));
         let mut certain = Box::new([0; 256]);
-        for (row, kinds) in certain.iter_mut().enumerate() {
-            *kinds = match row as u8 {
-                ascii @ 0..128 => certain_by_kind[ascii_kind(ascii).trailing_zeros() as usize],
-                CONTINUATION.. => 0,
-                row => certain_by_kind[usize::from(row) - 128],
-            };
+        for row in 0..=255 {
+            let (entries, certain) = (&mut table.0[usize::from(row)], &mut certain[usize::from(row)]);
+            let kind = kind_of(row);
+            if kind == 0 {
+                *entries = ALL_STATES;
+            } else {
+                *entries = self.entries[kind.trailing_zeros() as usize];
+                *certain = certain_after[kind.trailing_zeros() as usize];
+            }
         }
         let never_cuts = (0..N_KINDS).all(|kind| {
             let from_start = self.entries[kind][usize::from(START)] & STATE;
@@ -206,8 +198,7 @@ impl Automaton {
 
     /// Whether there is a boundary between characters of these rows, whatever comes before or after the two.
     pub(super) fn is_certain(&self, before: u8, after: u8) -> bool {
-        let kind = if after < 128 { ascii_kind(after) } else { 1 << (after - 128) };
-        self.certain[usize::from(before)] & kind != 0
+        self.certain[usize::from(before)] & kind_of(after) != 0
     }
 }
 

@@ -84,3 +84,54 @@ fn apply_special(
         }
     }
 }
+
+/// The places of the bits of every byte, from the lowest.
+static BIT_PLACES: [[u32; 8]; 256] = bit_places();
+
+const fn bit_places() -> [[u32; 8]; 256] {
+    let mut places = [[0; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut n_places, mut bit) = (0, 0);
+        while bit < 8 {
+            if byte >> bit & 1 == 1 {
+                places[byte][n_places] = bit;
+                n_places += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    places
+}
+
+/// Writes the positions of the bits of [`Operations::here`], ascending. For every byte of bits, eight positions are written,
+/// of which the next ones overwrite those that are none: there is no branch to mispredict.
+pub(super) fn write_positions(operations: &[Operations], positions: &mut Vec<u32>) {
+    let n_positions: usize = operations.iter().map(|block| (bits_so_far(block.here) >> 56) as usize).sum();
+    positions.clear();
+    positions.resize(n_positions + 72, 0);
+    let mut n_written = 0;
+    for (base, block) in (0_u32..).step_by(64).zip(operations) {
+        let so_far = bits_so_far(block.here);
+        let Some(next) = positions[n_written..].first_chunk_mut::<72>() else { break };
+        for byte in 0..8 {
+            let n_before = (so_far << 8 >> (8 * byte)) as usize & 63;
+            let places = BIT_PLACES[(block.here >> (8 * byte)) as usize & 0xFF];
+            let eight = places.map(|place| base + 8 * byte + place);
+            if let Some(next) = next[n_before..].first_chunk_mut::<8>() {
+                *next = eight;
+            }
+        }
+        n_written += (so_far >> 56) as usize;
+    }
+    positions.truncate(n_positions);
+}
+
+/// In every byte, the number of bits in it and in the lower ones.
+fn bits_so_far(bits: u64) -> u64 {
+    let pairs = bits - (bits >> 1 & 0x5555_5555_5555_5555);
+    let fours = (pairs & 0x3333_3333_3333_3333) + (pairs >> 2 & 0x3333_3333_3333_3333);
+    let eights = (fours + (fours >> 4)) & 0x0F0F_0F0F_0F0F_0F0F;
+    eights.wrapping_mul(0x0101_0101_0101_0101)
+}

@@ -104,8 +104,17 @@ pub(super) const fn row_of(kind: Kinds) -> u8 {
     128 + kind.trailing_zeros() as u8
 }
 
+/// The kind that a row stands for; none for [`CONTINUATION`].
+pub(super) const fn kind_of(row: u8) -> Kinds {
+    match row {
+        0..128 => ascii_kind(row),
+        128..CONTINUATION => 1 << (row - 128),
+        CONTINUATION.. => 0,
+    }
+}
+
 /// The kind of an ASCII character.
-pub(super) const fn ascii_kind(character: u8) -> Kinds {
+const fn ascii_kind(character: u8) -> Kinds {
     match character {
         b's' | b'd' | b'm' | b't' => LOWER_SDMT,
         b'S' | b'D' | b'M' | b'T' => UPPER_SDMT,
@@ -190,45 +199,52 @@ impl CharacterTable {
     }
 
     /// Writes the rows of UTF-8 text; `rows` gets the length of `bytes`.
+    #[inline(never)] // So that it is compiled knowing that `rows` is not part of the table.
     pub(super) fn write_rows(&self, bytes: &[u8], rows: &mut Vec<u8>) {
         rows.clear();
         rows.extend(bytes.iter().map(|&byte| if byte & 0xC0 == 0x80 { CONTINUATION } else { byte }));
-        let rows = &mut rows[..bytes.len()];
-        for (place, block) in (0..).step_by(64).zip(bytes.chunks(64)) {
+        let (blocks, rest) = bytes.as_chunks::<64>();
+        let mut last_block = [0; 64];
+        last_block[..rest.len()].copy_from_slice(rest);
+        for (start, block) in (0..).step_by(64).zip(blocks.iter().chain([&last_block])) {
             let mut leads = leads(block);
             while leads != 0 {
-                let place = place + leads.trailing_zeros() as usize;
-                rows[place] = self.row_at(bytes, place);
+                let place = start + leads.trailing_zeros() as usize;
+                rows[place] = self.row_of_sequence(first_four(&bytes[place..]));
                 leads &= leads - 1;
             }
         }
     }
 
-    /// The row of the character beyond ASCII at this place in UTF-8 text.
-    #[inline(always)]
-    fn row_at(&self, bytes: &[u8], place: usize) -> u8 {
-        let lead = usize::from(bytes[place]);
-        let low = |after: usize| usize::from(bytes[place + after] & 0x3F);
-        let (block, last) = match lead {
-            0..0xE0 => return self.blocks[lead & 0x1F][low(1)],
-            0xE0..0xF0 => ((lead & 0x0F) << 6 | low(1), low(2)),
-            _ => ((lead & 0x07) << 12 | low(1) << 6 | low(2), low(3)),
+    /// The row of the character beyond ASCII that these bytes begin with.
+    #[inline]
+    fn row_of_sequence(&self, bytes: [u8; 4]) -> u8 {
+        let [lead, second, third, fourth] = bytes.map(|byte| usize::from(byte & 0x3F));
+        let (block, last) = match bytes[0] {
+            0..0xE0 => (lead & 0x1F, second),
+            0xE0..0xF0 => (usize::from(self.block_of[(lead & 0x0F) << 6 | second]), third),
+            _ => (usize::from(self.block_of[(lead & 0x07) << 12 | second << 6 | third]), fourth),
         };
-        self.blocks[usize::from(self.block_of[block])][last]
+        self.blocks[block][last]
     }
 }
 
-/// A bit for every byte, of up to 64, that is the first of a character beyond ASCII.
-fn leads(block: &[u8]) -> u64 {
-    let (eights, rest) = block.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    let eights = eights.iter().chain((!rest.is_empty()).then_some(&last));
-    eights.zip((0..).step_by(8)).fold(0, |leads, (eight, shift)| {
+/// The first four bytes, and zeros where there are none.
+#[inline]
+fn first_four(bytes: &[u8]) -> [u8; 4] {
+    bytes
+        .first_chunk()
+        .copied()
+        .unwrap_or_else(|| std::array::from_fn(|place| bytes.get(place).copied().unwrap_or(0)))
+}
+
+/// A bit for every byte that is the first of a character beyond ASCII.
+fn leads(block: &[u8; 64]) -> u64 {
+    block.as_chunks::<8>().0.iter().rev().fold(0, |leads, eight| {
         let eight = u64::from_le_bytes(*eight);
         // The highest bits of bytes whose two highest bits are set, moved down.
         let highest = (eight & eight << 1 & 0x8080_8080_8080_8080) >> 7;
-        leads | highest.wrapping_mul(0x0102_0408_1020_4080) >> 56 << shift
+        leads << 8 | highest.wrapping_mul(0x0102_0408_1020_4080) >> 56
     })
 }
 

@@ -23,7 +23,7 @@ pub use back_end::BackEnd;
 
 use super::Step;
 use automaton::{Automaton, END_ROW, IN_BLANKS, IN_WHITE, START};
-use back_end::{Block, Blocks, Functions, Operations};
+use back_end::{Block, Blocks, Operations, Run};
 use characters::{CharacterTable, CONTINUATION};
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ const WINDOW: usize = 8192;
 #[derive(Debug, Clone)]
 pub struct Scanner {
     automaton: Arc<Automaton>,
-    back_end: Functions,
+    run: Run,
     window: usize,
 }
 
@@ -51,15 +51,14 @@ pub struct ScanScratch {
 impl Scanner {
     /// The scanner that cuts as these steps do, or `None` if they are not a pattern that it knows.
     pub fn for_steps(steps: &[Step]) -> Option<Self> {
-        let functions = BackEnd::best().functions()?;
         let automaton = Arc::new(known::rules_of(steps)?.build());
-        Some(Self { automaton, back_end: functions, window: WINDOW })
+        Some(Self { automaton, run: BackEnd::best().run()?, window: WINDOW })
     }
 
     /// The same scanner on another back end, or `None` if this processor cannot run that.
     #[must_use]
     pub fn with_back_end(&self, back_end: BackEnd) -> Option<Self> {
-        Some(Self { back_end: back_end.functions()?, ..self.clone() })
+        Some(Self { run: back_end.run()?, ..self.clone() })
     }
 
     /// Finds pretokens from `start`, which must be a boundary: a place where a pretoken ended, or the start of the text.
@@ -119,7 +118,7 @@ impl Scanner {
             Blocks { rows: blocks, entries, operations },
             Blocks { rows: &[last_block], entries: last_entries, operations: last_operations },
         ] {
-            state = (self.back_end.run)(&automaton.table, state, blocks);
+            state = (self.run)(&automaton.table, state, blocks);
         }
 
         boundaries::apply_previous(&mut scratch.operations);
@@ -127,7 +126,7 @@ impl Scanner {
         if let Some(first) = scratch.operations.first_mut() {
             first.here &= !1;
         }
-        (self.back_end.write_positions)(&scratch.operations, &mut scratch.ends);
+        boundaries::write_positions(&scratch.operations, &mut scratch.ends);
         if !is_last && automaton.joins_line_ends() && [IN_BLANKS, IN_WHITE].contains(&state) {
             scratch.ends.pop();
         }
@@ -149,6 +148,12 @@ impl Scanner {
         }
         None
     }
+}
+
+/// Whether a character is of `\p{N}`, by the tables of the regular expressions: those of Rust's own `is_numeric` change with
+/// the compiler.
+pub(super) fn is_numeric(character: char) -> bool {
+    characters::kind_of(CharacterTable::get().row(character)) & characters::NUMBER != 0
 }
 
 /// The last place at or before `place` that is between two characters.

@@ -37,20 +37,18 @@ pub enum BackEnd {
     Portable,
     /// x86-64 with SSSE3: 16-byte look-ups in registers.
     Ssse3,
-    /// x86-64 with AVX2: the same, with instructions of three operands and fast bit counts.
-    Avx2,
     /// 64-bit ARM.
     Neon,
 }
 
 impl BackEnd {
     /// All back ends with the names that `PORTMANTEAU_SIMD` may have.
-    pub const NAMED: [(&'static str, Self); 4] =
-        [("portable", Self::Portable), ("ssse3", Self::Ssse3), ("avx2", Self::Avx2), ("neon", Self::Neon)];
+    pub const NAMED: [(&'static str, Self); 3] =
+        [("portable", Self::Portable), ("ssse3", Self::Ssse3), ("neon", Self::Neon)];
 
     /// Whether this processor can run it.
     pub fn is_available(self) -> bool {
-        self.functions().is_some()
+        self.run().is_some()
     }
 
     /// The one to use: the one that the environment variable `PORTMANTEAU_SIMD` names when it is first needed, if this
@@ -59,38 +57,32 @@ impl BackEnd {
         static BEST: LazyLock<BackEnd> = LazyLock::new(|| {
             let name = std::env::var("PORTMANTEAU_SIMD").unwrap_or_default();
             let forced = BackEnd::NAMED.iter().filter(|named| named.0 == name).map(|named| named.1);
-            let by_speed = [BackEnd::Avx2, BackEnd::Neon, BackEnd::Ssse3];
-            forced.chain(by_speed).find(|back_end| back_end.is_available()).unwrap_or(BackEnd::Portable)
+            forced
+                .chain([BackEnd::Ssse3, BackEnd::Neon])
+                .find(|back_end| back_end.is_available())
+                .unwrap_or(BackEnd::Portable)
         });
         *BEST
     }
 
-    /// Its functions, if this processor can run them.
-    pub(super) fn functions(self) -> Option<Functions> {
+    /// Its function, if this processor can run it.
+    pub(super) fn run(self) -> Option<Run> {
         match self {
-            Self::Portable => Some(portable::FUNCTIONS),
+            Self::Portable => Some(portable::run),
             #[cfg(target_arch = "x86_64")]
             Self::Ssse3 => x86_64::ssse3(),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => x86_64::avx2(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Ssse3 => None,
             #[cfg(target_arch = "aarch64")]
             Self::Neon => neon::neon(),
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Ssse3 | Self::Avx2 => None,
             #[cfg(not(target_arch = "aarch64"))]
             Self::Neon => None,
         }
     }
 }
 
-/// What a back end consists of.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Functions {
-    /// Runs over blocks of rows from a state.
-    pub(super) run: fn(&Table, u8, Blocks<'_>) -> u8,
-    /// Writes the positions of the bits of [`Operations::here`] in ascending order.
-    pub(super) write_positions: fn(&[Operations], &mut Vec<u32>),
-}
+/// Runs over blocks of rows from a state, notes what it finds in them, and returns the state at their end.
+pub(super) type Run = fn(&Table, u8, Blocks<'_>) -> u8;
 
 /// Blocks of rows, with the place for what is noted about them: the entries met, and the operations.
 #[derive(Debug, Default)]
@@ -100,7 +92,7 @@ pub(super) struct Blocks<'b> {
     pub(super) operations: &'b mut [Operations],
 }
 
-impl<'b> Blocks<'b> {
+impl Blocks<'_> {
     fn split_at(self, place: usize) -> (Self, Self) {
         let rows = self.rows.split_at(place);
         let entries = self.entries.split_at_mut(place);
@@ -119,9 +111,9 @@ impl<'b> Blocks<'b> {
 /// Lanes shorter than this many blocks are not worth their second run.
 const MIN_BLOCKS_OF_LANE: usize = 8;
 
-/// As [`Functions::run`], in lanes: `run_lanes` runs over as many blocks in each lane, from a state for each, `run` over
+/// As [`Run`], in lanes: `run_lanes` runs over as many blocks in each lane, from a state for each, `run` over
 /// blocks one after the other.
-#[inline(always)]
+#[inline]
 fn run_in_lanes<const N_LANES: usize>(
     table: &Table,
     mut state: u8,

@@ -4,8 +4,7 @@
 //! that are looked up are the current state; here its upper bits must be cleared first.
 #![allow(unsafe_code)] // Loads and stores of registers.
 
-use super::portable::write_positions;
-use super::{run_in_lanes, Blocks, Functions, Operations};
+use super::{run_in_lanes, Blocks, Operations, Run};
 use crate::pretokenizer::scanner::automaton::{Table, HERE, PREVIOUS, SPECIAL, STATE};
 use crate::pretokenizer::scanner::characters::CONTINUATION;
 use std::arch::aarch64::{
@@ -14,23 +13,18 @@ use std::arch::aarch64::{
 };
 use std::arch::is_aarch64_feature_detected;
 
-/// The back end for NEON, if this processor has it.
-pub(super) fn neon() -> Option<Functions> {
-    is_aarch64_feature_detected!("neon").then_some(Functions {
+/// The function for NEON, if this processor has it.
+pub(super) fn neon() -> Option<Run> {
+    is_aarch64_feature_detected!("neon").then_some(|table, state, blocks| {
         // SAFETY: this function is handed out only where the processor has NEON.
-        run: |table, state, blocks| unsafe { run(table, state, blocks) },
-        write_positions,
+        unsafe { run(table, state, blocks) }
     })
 }
 
-/// As [`Functions::run`].
 #[target_feature(enable = "neon")]
 fn run(table: &Table, state: u8, blocks: Blocks<'_>) -> u8 {
-    // SAFETY: this function itself needs NEON.
-    let run_one =
-        |table: &Table, state, blocks: Blocks<'_>| unsafe { run_lanes(table, [state], [blocks])[0] };
-    // SAFETY: as above.
-    let run_four = |table: &Table, states, lanes: [Blocks<'_>; 4]| unsafe { run_lanes(table, states, lanes) };
+    let run_one = |table: &Table, state, blocks: Blocks<'_>| run_lanes(table, [state], [blocks])[0];
+    let run_four = |table: &Table, states, lanes: [Blocks<'_>; 4]| run_lanes(table, states, lanes);
     run_in_lanes(table, state, blocks, run_four, run_one)
 }
 
@@ -48,11 +42,11 @@ fn run_lanes<const N_LANES: usize>(
             let rows: [&[u8; 16]; N_LANES] =
                 lanes.each_ref().map(|lane| &lane.rows[block].as_chunks::<16>().0[quarter]);
             for place in 0..16 {
-                for lane in 0..N_LANES {
-                    let entries = load(&table.0[usize::from(rows[lane][place])]);
-                    states[lane] = vqtbl1q_u8(entries, vandq_u8(states[lane], vdupq_n_u8(STATE)));
+                for ((rows, state), found) in rows.iter().zip(&mut states).zip(&mut found) {
+                    let entries = load(&table.0[usize::from(rows[place])]);
+                    *state = vqtbl1q_u8(entries, vandq_u8(*state, vdupq_n_u8(STATE)));
                     // One entry enters at the end, and those before it move down.
-                    found[lane][quarter] = vextq_u8::<1>(found[lane][quarter], states[lane]);
+                    found[quarter] = vextq_u8::<1>(found[quarter], *state);
                 }
             }
         }

@@ -1,12 +1,11 @@
 //! One look-up after the other, on any processor.
 
-use super::{run_in_lanes, Block, Blocks, Functions, Operations};
+use super::{run_in_lanes, Block, Blocks, Operations};
 use crate::pretokenizer::scanner::automaton::{Table, HERE, PREVIOUS, SPECIAL, STATE};
 use crate::pretokenizer::scanner::characters::CONTINUATION;
 
-pub(super) const FUNCTIONS: Functions = Functions { run, write_positions };
-
-fn run(table: &Table, state: u8, blocks: Blocks<'_>) -> u8 {
+/// As [`super::Run`].
+pub(super) fn run(table: &Table, state: u8, blocks: Blocks<'_>) -> u8 {
     run_in_lanes(table, state, blocks, run_lanes::<4>, |table, state, blocks| {
         run_lanes(table, [state], [blocks])[0]
     })
@@ -48,56 +47,4 @@ fn mask(block: &Block, tested: u8) -> u64 {
         // Gathers the lowest bits of eight bytes in the highest byte.
         mask << 8 | ones.wrapping_mul(0x0102_0408_1020_4080) >> 56
     })
-}
-
-/// The places of the bits of every byte, from the lowest.
-static BIT_PLACES: [[u32; 8]; 256] = bit_places();
-
-const fn bit_places() -> [[u32; 8]; 256] {
-    let mut places = [[0; 8]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let (mut n_places, mut bit) = (0, 0);
-        while bit < 8 {
-            if byte >> bit & 1 == 1 {
-                places[byte][n_places] = bit;
-                n_places += 1;
-            }
-            bit += 1;
-        }
-        byte += 1;
-    }
-    places
-}
-
-/// As [`Functions::write_positions`]: for every byte of bits, eight positions are written, of which the next ones
-/// overwrite those that are none. There is no branch to mispredict.
-#[inline(always)]
-pub(super) fn write_positions(operations: &[Operations], positions: &mut Vec<u32>) {
-    let n_positions: usize = operations.iter().map(|block| (bits_so_far(block.here) >> 56) as usize).sum();
-    positions.clear();
-    positions.resize(n_positions + 72, 0);
-    let mut n_written = 0;
-    for (base, block) in (0_u32..).step_by(64).zip(operations) {
-        let so_far = bits_so_far(block.here);
-        let Some(next) = positions[n_written..].first_chunk_mut::<72>() else { break };
-        for byte in 0..8 {
-            let n_before = (so_far << 8 >> (8 * byte)) as usize & 63;
-            let places = BIT_PLACES[(block.here >> (8 * byte)) as usize & 0xFF];
-            let eight = places.map(|place| base + 8 * byte + place);
-            if let Some(next) = next[n_before..].first_chunk_mut::<8>() {
-                *next = eight;
-            }
-        }
-        n_written += (so_far >> 56) as usize;
-    }
-    positions.truncate(n_positions);
-}
-
-/// In every byte, the number of bits in it and in the lower ones.
-fn bits_so_far(bits: u64) -> u64 {
-    let pairs = bits - (bits >> 1 & 0x5555_5555_5555_5555);
-    let fours = (pairs & 0x3333_3333_3333_3333) + (pairs >> 2 & 0x3333_3333_3333_3333);
-    let eights = fours + (fours >> 4) & 0x0F0F_0F0F_0F0F_0F0F;
-    eights.wrapping_mul(0x0101_0101_0101_0101)
 }

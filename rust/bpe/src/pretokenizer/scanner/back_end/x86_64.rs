@@ -6,8 +6,7 @@
 //! ahead.
 #![allow(unsafe_code)] // Processor instructions that not every processor has.
 
-use super::portable::write_positions;
-use super::{run_in_lanes, Blocks, Functions, Operations};
+use super::{run_in_lanes, Blocks, Operations, Run};
 use crate::pretokenizer::scanner::automaton::{Table, HERE, PREVIOUS, SPECIAL, STATE};
 use crate::pretokenizer::scanner::characters::CONTINUATION;
 use std::arch::x86_64::{
@@ -15,46 +14,18 @@ use std::arch::x86_64::{
     _mm_set1_epi8, _mm_setzero_si128, _mm_shuffle_epi8, _mm_slli_epi16, _mm_storeu_si128,
 };
 
-/// The back end for SSSE3, if this processor has it.
-pub(super) fn ssse3() -> Option<Functions> {
-    #[target_feature(enable = "ssse3")]
-    fn run_with_ssse3(table: &Table, state: u8, blocks: Blocks<'_>) -> u8 {
-        run(table, state, blocks)
-    }
-    is_x86_feature_detected!("ssse3").then_some(Functions {
+/// The function for SSSE3, if this processor has it.
+pub(super) fn ssse3() -> Option<Run> {
+    is_x86_feature_detected!("ssse3").then_some(|table, state, blocks| {
         // SAFETY: this function is handed out only where the processor has SSSE3.
-        run: |table, state, blocks| unsafe { run_with_ssse3(table, state, blocks) },
-        write_positions,
+        unsafe { run(table, state, blocks) }
     })
 }
 
-/// The back end for AVX2, if this processor has it.
-pub(super) fn avx2() -> Option<Functions> {
-    #[target_feature(enable = "avx2")]
-    fn run_with_avx2(table: &Table, state: u8, blocks: Blocks<'_>) -> u8 {
-        run(table, state, blocks)
-    }
-    #[target_feature(enable = "avx2")]
-    fn write_with_avx2(operations: &[Operations], positions: &mut Vec<u32>) {
-        write_positions(operations, positions);
-    }
-    is_x86_feature_detected!("avx2").then_some(Functions {
-        // SAFETY: this function is handed out only where the processor has AVX2.
-        run: |table, state, blocks| unsafe { run_with_avx2(table, state, blocks) },
-        // SAFETY: as above.
-        write_positions: |operations, positions| unsafe { write_with_avx2(operations, positions) },
-    })
-}
-
-/// As [`Functions::run`]. It is compiled into the functions above, with the instructions that they allow.
-#[inline]
 #[target_feature(enable = "ssse3")]
 fn run(table: &Table, state: u8, blocks: Blocks<'_>) -> u8 {
-    // SAFETY: this function itself needs SSSE3.
-    let run_one =
-        |table: &Table, state, blocks: Blocks<'_>| unsafe { run_lanes(table, [state], [blocks])[0] };
-    // SAFETY: as above.
-    let run_two = |table: &Table, states, lanes: [Blocks<'_>; 2]| unsafe { run_lanes(table, states, lanes) };
+    let run_one = |table: &Table, state, blocks: Blocks<'_>| run_lanes(table, [state], [blocks])[0];
+    let run_two = |table: &Table, states, lanes: [Blocks<'_>; 2]| run_lanes(table, states, lanes);
     run_in_lanes(table, state, blocks, run_two, run_one)
 }
 
@@ -73,11 +44,10 @@ fn run_lanes<const N_LANES: usize>(
                 lanes.each_ref().map(|lane| &lane.rows[block].as_chunks::<16>().0[quarter]);
             let mut found = [_mm_setzero_si128(); N_LANES];
             for place in 0..16 {
-                for lane in 0..N_LANES {
-                    let entries = load(&table.0[usize::from(rows[lane][place])]);
-                    states[lane] = _mm_shuffle_epi8(entries, states[lane]);
+                for ((rows, state), found) in rows.iter().zip(&mut states).zip(&mut found) {
+                    *state = _mm_shuffle_epi8(load(&table.0[usize::from(rows[place])]), *state);
                     // One entry enters at the end, and those before it move down.
-                    found[lane] = _mm_alignr_epi8::<1>(states[lane], found[lane]);
+                    *found = _mm_alignr_epi8::<1>(*state, *found);
                 }
             }
             for lane in 0..N_LANES {
