@@ -86,6 +86,8 @@ pub(crate) struct AddedTokenFinder {
     /// `None` when there is nothing to find.
     automaton: Option<AhoCorasick>,
     tokens: Vec<AddedToken>,
+    /// Whether all tokens are special, so that a text that takes them as text need not be searched.
+    all_special: bool,
 }
 
 impl AddedTokenFinder {
@@ -101,7 +103,7 @@ impl AddedTokenFinder {
             .cloned()
             .collect();
         if tokens.is_empty() {
-            return Ok(Self { automaton: None, tokens });
+            return Ok(Self { automaton: None, tokens, all_special: true });
         }
         let forms = if normalized { forms } else { &[] };
         let automaton = AhoCorasick::builder()
@@ -110,7 +112,8 @@ impl AddedTokenFinder {
             .map_err(|error| {
                 Error::new(ErrorKind::Vocabulary, format!("the added tokens are too large: {error}"))
             })?;
-        Ok(Self { automaton: Some(automaton), tokens })
+        let all_special = tokens.iter().all(|token| token.special);
+        Ok(Self { automaton: Some(automaton), tokens, all_special })
     }
 
     /// Calls `visit` with the parts of `text`, in order.
@@ -124,7 +127,9 @@ impl AddedTokenFinder {
         visit: &mut dyn FnMut(Part) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut done = 0;
-        for found in self.automaton.iter().flat_map(|automaton| automaton.find_iter(text)) {
+        let automaton =
+            self.automaton.as_ref().filter(|_| !(self.all_special && *special == SpecialTokens::Text));
+        for found in automaton.iter().flat_map(|automaton| automaton.find_iter(text)) {
             let token = &self.tokens[found.pattern().as_usize()];
             if token.special && !special.parses(token.token_id) {
                 if *special == SpecialTokens::Refuse {

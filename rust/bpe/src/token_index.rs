@@ -7,6 +7,7 @@
 //! The hash reads 16 bytes a step as two words, multiplies them to 128 bits and folds the halves, as wyhash does. Its
 //! secret is drawn anew for each index, so that nobody can write a file whose tokens all collide.
 
+use crate::encode::prefetch;
 use crate::MAX_TOKEN_ID;
 use std::hash::{BuildHasher, RandomState};
 
@@ -42,6 +43,12 @@ impl TokenIndex {
     pub(crate) fn find(&self, bytes: &[u8], is_token: impl Fn(u32) -> bool) -> Option<u32> {
         let (entry, _) = self.probe(bytes, is_token);
         token_id_in(self.entries[entry])
+    }
+
+    /// Asks for the memory that [`TokenIndex::find`] will read first.
+    pub(crate) fn prefetch(&self, bytes: &[u8]) {
+        let entry = self.hash(bytes) as usize & (self.entries.len() - 1);
+        prefetch(self.entries.as_ptr().wrapping_add(entry));
     }
 
     /// Adds a token, unless there is one with the same bytes, whose id is returned. The caller keeps to the capacity and

@@ -8,6 +8,9 @@ use crate::{fingerprint, Definition, Error, ErrorKind, SpecialTokens};
 use std::borrow::Cow;
 use std::ops::Range;
 
+/// Pretokens of an expression that are encoded together.
+const MOST_ENDS: usize = 1024;
+
 /// Encodes text to token ids and decodes them, exactly as the file that it was loaded from defines.
 ///
 /// It is immutable and may be shared by threads; each brings a [`Scratch`] of its own.
@@ -133,14 +136,44 @@ impl Tokenizer {
 
     /// Encodes text in which no added token is left.
     fn encode_plain(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) -> Result<(), Error> {
+        let Some(scanner) = self.definition.pretokenizer.scanner() else {
+            return self.encode_by_steps(text, scratch, ids);
+        };
+        let mut start = 0;
+        let mut found = std::mem::take(&mut scratch.found);
+        let mut result = Ok(());
+        while start < text.len() && result.is_ok() {
+            let settled = scanner.scan(text, start, &mut found);
+            result = self.encoder.encode_pretokens(text.as_bytes(), start, &found.ends, scratch, ids);
+            start = settled;
+        }
+        scratch.found = found;
+        result
+    }
+
+    /// The same for a pretokenizer without a scanner.
+    fn encode_by_steps(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) -> Result<(), Error> {
+        // Pretokens that follow one another in the text are encoded together; one that a step made anew is not in it.
+        let (mut start, mut done, mut ends) = (0, 0, Vec::new());
         self.definition.pretokenizer.split(text, &mut |pretoken| {
-            self.encoder.encode(pretoken.as_bytes(), scratch, ids).map_err(|error| {
-                match offset_in(text, pretoken) {
-                    Some(offset) => error.shifted_by(offset),
-                    None => error.without_offset(),
-                }
-            })
-        })
+            let offset = offset_in(text, pretoken);
+            if offset != Some(done) || ends.len() == MOST_ENDS || done - start > u32::MAX as usize / 2 {
+                self.encoder.encode_pretokens(text.as_bytes(), start, &ends, scratch, ids)?;
+                ends.clear();
+                let Some(offset) = offset else {
+                    let word = pretoken.as_bytes();
+                    return self
+                        .encoder
+                        .encode_pretokens(word, 0, &[word.len() as u32], scratch, ids)
+                        .map_err(Error::without_offset);
+                };
+                (start, done) = (offset, offset);
+            }
+            done += pretoken.len();
+            ends.push((done - start) as u32);
+            Ok(())
+        })?;
+        self.encoder.encode_pretokens(text.as_bytes(), start, &ends, scratch, ids)
     }
 
     /// Encodes documents on `threads` threads; the result does not depend on their number.

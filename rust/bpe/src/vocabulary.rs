@@ -104,6 +104,11 @@ impl Vocabulary {
         self.index.find(bytes, |token_id| self.token_bytes(token_id) == Some(bytes))
     }
 
+    /// Asks for the memory that [`Vocabulary::token_id`] will read first.
+    pub(crate) fn prefetch(&self, bytes: &[u8]) {
+        self.index.prefetch(bytes);
+    }
+
     /// The id of the token that is this one byte.
     pub fn byte_id(&self, byte: u8) -> Option<u32> {
         self.byte_ids.get(usize::from(byte)).copied().flatten()

@@ -1,56 +1,278 @@
-//! Words that were encoded before, with their ids: bounded, and emptied when it is full.
+//! Words that were encoded before, with their ids: bounded, and made to be read without a branch that may go wrong.
+//!
+//! **Short words**, of up to 15 bytes, have entries of 32 bytes. An entry holds the word in full, padded with zeros to 16 bytes with
+//! its length in the last, so that one comparison decides, and up to four ids in place (more lie in a common pool). Entries lie in pairs, a cache line each;
+//! where the two of a pair are taken, the older goes. The table starts small and grows until it reaches its bound, so
+//! that a short text does not pay for a large table.
+//!
+//! **Long words** lie with their ids in one arena, found through a table of hashes in sets of four. When the arena is full, it
+//! is emptied.
 
-use rustc_hash::FxHashMap;
+use super::prefetch;
 
-/// Words longer than this are rare and are not kept.
-const LONGEST_WORD: usize = 64;
-/// Bytes of words and ids that one cache holds at most (hash table overhead comes on top, about as much again).
-const CAPACITY: usize = 4 << 20;
+/// The bytes of a short word, padded with zeros, and its length in the last byte.
+pub(super) type Key = [u64; 2];
 
-#[derive(Debug, Default)]
-pub(crate) struct WordCache {
-    /// word → its range in `ids`
-    words: FxHashMap<Box<[u8]>, (u32, u32)>,
-    ids: Vec<u32>,
-    word_bytes: usize,
+/// A key that is no word's.
+pub(super) const NO_KEY: Key = [u64::MAX; 2];
+
+/// The longest short word.
+pub(super) const LONGEST_SHORT: usize = 15;
+
+/// No place.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
+/// By length: the bytes of a key that are the word's.
+const MASKS: [Key; LONGEST_SHORT + 1] = {
+    let mut masks = [[0; 2]; LONGEST_SHORT + 1];
+    let mut length = 0;
+    while length <= LONGEST_SHORT {
+        let mask = (1_u128 << (8 * length)) - 1;
+        masks[length] = [mask as u64, (mask >> 64) as u64];
+        length += 1;
+    }
+    masks
+};
+
+/// Makes the key of the `length` bytes at `start` of `text`, at most [`LONGEST_SHORT`].
+#[inline]
+pub(super) fn key(text: &[u8], start: usize, length: usize) -> Key {
+    let bytes = if let Some(bytes) = text.get(start..start + 16) {
+        [0, 8].map(|at| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap_or_default()))
+    } else {
+        let mut padded = [0; 16];
+        let bytes = &text[start..start + length];
+        padded[..length].copy_from_slice(bytes);
+        let bytes = u128::from_le_bytes(padded);
+        [bytes as u64, (bytes >> 64) as u64]
+    };
+    let mask = &MASKS[length];
+    [bytes[0] & mask[0], bytes[1] & mask[1] | (length as u64) << 56]
 }
 
-impl WordCache {
-    pub(crate) fn get(&self, word: &[u8]) -> Option<&[u32]> {
-        let &(start, end) = self.words.get(word)?;
-        Some(&self.ids[start as usize..end as usize])
+#[inline]
+fn fold(first: u64, second: u64) -> u64 {
+    let product = u128::from(first ^ 0x9E37_79B9_7F4A_7C15) * u128::from(second ^ 0xD6E8_FEB8_6659_FD93);
+    (product >> 64) as u64 ^ product as u64
+}
+
+/// The cache of short words.
+#[derive(Debug)]
+pub(super) struct ShortWords {
+    pairs: Vec<Pair>,
+    /// The ids of words that have more than four.
+    pool: Vec<u32>,
+    /// Entries written since the table had its size.
+    n_written: usize,
+    most_pairs: usize,
+}
+
+/// Two entries in a cache line.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
+struct Pair([Entry; 2]);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Entry {
+    /// All zeros where there is no word.
+    key: Key,
+    /// The ids, and their number in the top byte of the first; with [`IN_POOL`] there, where in the pool the ids start and end.
+    ids: [u32; 4],
+}
+
+/// An id is below 2²⁴.
+const ID: u32 = 0x00FF_FFFF;
+const IN_POOL: u32 = 0xFF;
+
+/// Pairs of entries that a table starts with.
+const FIRST_PAIRS: usize = 1 << 9;
+
+impl ShortWords {
+    /// An empty table that grows to about this many bytes.
+    pub(super) fn new(most_bytes: usize) -> Self {
+        let most_pairs = (most_bytes / size_of::<Pair>() + 1).next_power_of_two() / 2;
+        Self {
+            pairs: vec![Pair::default(); FIRST_PAIRS],
+            pool: Vec::new(),
+            n_written: 0,
+            most_pairs: most_pairs.max(FIRST_PAIRS),
+        }
     }
 
-    pub(crate) fn insert(&mut self, word: &[u8], ids: &[u32]) {
-        if word.len() > LONGEST_WORD {
+    /// Where a word would be, if it is here.
+    #[inline]
+    pub(super) fn home(&self, key: &Key) -> u32 {
+        fold(key[0], key[1]) as u32 & (self.pairs.len() as u32 - 1)
+    }
+
+    /// Asks for the memory of a home.
+    #[inline]
+    pub(super) fn prefetch(&self, home: u32) {
+        prefetch(self.pairs.as_ptr().wrapping_add(home as usize));
+    }
+
+    /// The place of a word, or [`NOWHERE`].
+    #[inline]
+    pub(super) fn find(&self, home: u32, key: &Key) -> u32 {
+        let Pair([first, second]) = &self.pairs[home as usize];
+        let is_second = second.key == *key;
+        let place = home * 2 + u32::from(is_second);
+        if is_second | (first.key == *key) {
+            place
+        } else {
+            NOWHERE
+        }
+    }
+
+    /// Writes the ids of the word at a place to the front of `out`, and perhaps rubbish behind them, up to four in all; returns how many.
+    #[inline]
+    pub(super) fn write_ids(&self, place: u32, out: &mut [u32]) -> usize {
+        let entry = &self.pairs[place as usize / 2].0[place as usize % 2];
+        let n_ids = entry.ids[0] >> 24;
+        if n_ids == IN_POOL {
+            let ids = &self.pool[entry.ids[1] as usize..entry.ids[2] as usize];
+            out[..ids.len()].copy_from_slice(ids);
+            return ids.len();
+        }
+        let out = &mut out[..4];
+        out.copy_from_slice(&entry.ids);
+        out[0] &= ID;
+        n_ids as usize
+    }
+
+    /// Keeps a word that is not here.
+    pub(super) fn insert(&mut self, key: &Key, ids: &[u32]) {
+        if self.n_written >= self.pairs.len() && self.pairs.len() < self.most_pairs {
+            self.grow();
+        }
+        let mut entry = Entry { key: *key, ids: [0; 4] };
+        if ids.len() <= 4 {
+            entry.ids[..ids.len()].copy_from_slice(ids);
+            entry.ids[0] |= (ids.len() as u32) << 24;
+        } else {
+            if self.pool.len() * 16 > self.most_pairs * size_of::<Pair>() {
+                self.pairs.fill(Pair::default());
+                self.pool.clear();
+            }
+            let start = self.pool.len() as u32;
+            self.pool.extend_from_slice(ids);
+            entry.ids = [IN_POOL << 24, start, start + ids.len() as u32, 0];
+        }
+        self.put(entry);
+    }
+
+    fn put(&mut self, entry: Entry) {
+        let home = self.home(&entry.key);
+        let Pair(pair) = &mut self.pairs[home as usize];
+        if pair[0].key != entry.key {
+            *pair = [entry, pair[0]];
+            self.n_written += 1;
+        }
+    }
+
+    fn grow(&mut self) {
+        let n_pairs = (self.pairs.len() * 4).min(self.most_pairs);
+        let old = std::mem::replace(&mut self.pairs, vec![Pair::default(); n_pairs]);
+        self.n_written = 0;
+        // The newer of two goes in last, which makes it the newer again.
+        for entry in old.into_iter().flat_map(|Pair([newer, older])| [older, newer]) {
+            if entry.key != Key::default() {
+                self.put(entry);
+            }
+        }
+    }
+}
+
+/// The cache of long words.
+#[derive(Debug)]
+pub(super) struct LongWords {
+    sets: Vec<[Slot; WAYS]>,
+    /// Of every word: its bytes, padded to a multiple of four, then its ids.
+    arena: Vec<u32>,
+    most_ids: usize,
+}
+
+const WAYS: usize = 4;
+
+/// The longest word that is kept.
+pub(super) const LONGEST_LONG: usize = 512;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    hash: u32,
+    start: u32,
+    n_bytes: u16,
+    n_ids: u16,
+}
+
+impl LongWords {
+    /// An empty cache that grows to about this many bytes.
+    pub(super) fn new(most_bytes: usize) -> Self {
+        Self { sets: Vec::new(), arena: Vec::new(), most_ids: most_bytes / 5 }
+    }
+
+    /// A hash of a word.
+    #[inline]
+    pub(super) fn hash(word: &[u8]) -> u64 {
+        let mut hash = word.len() as u64;
+        let mut chunks = word.chunks_exact(8);
+        for chunk in &mut chunks {
+            hash = fold(hash, u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
+        }
+        let mut last = [0; 8];
+        last[..chunks.remainder().len()].copy_from_slice(chunks.remainder());
+        fold(hash, u64::from_le_bytes(last))
+    }
+
+    /// Asks for the memory that a word with this hash will need.
+    pub(super) fn prefetch(&self, hash: u64) {
+        prefetch(self.sets.as_ptr().wrapping_add(self.home(hash)));
+    }
+
+    fn home(&self, hash: u64) -> usize {
+        hash as usize & self.sets.len().wrapping_sub(1)
+    }
+
+    /// The ids of a word.
+    pub(super) fn get(&self, hash: u64, word: &[u8]) -> Option<&[u32]> {
+        let set = self.sets.get(self.home(hash))?;
+        set.iter().find_map(|slot| {
+            if slot.hash != (hash >> 32) as u32 || usize::from(slot.n_bytes) != word.len() {
+                return None;
+            }
+            let (bytes, rest) = self.arena[slot.start as usize..].split_at(word.len().div_ceil(4));
+            let same = bytes.iter().zip(word.chunks(4)).all(|(own, chunk)| *own == padded(chunk));
+            same.then(|| &rest[..usize::from(slot.n_ids)])
+        })
+    }
+
+    /// Keeps a word that is not here.
+    pub(super) fn insert(&mut self, hash: u64, word: &[u8], ids: &[u32]) {
+        if word.len() > LONGEST_LONG {
             return;
         }
-        if self.word_bytes + self.ids.len() * size_of::<u32>() > CAPACITY {
-            self.words.clear();
-            self.ids.clear();
-            self.word_bytes = 0;
+        if self.sets.is_empty() {
+            self.sets = vec![[Slot::default(); WAYS]; (self.most_ids / 64).next_power_of_two()];
         }
-        let start = self.ids.len() as u32;
-        self.ids.extend_from_slice(ids);
-        self.word_bytes += word.len();
-        self.words.insert(word.into(), (start, self.ids.len() as u32));
+        if self.arena.len() + word.len() + ids.len() > self.most_ids {
+            self.arena.clear();
+            self.sets.fill([Slot::default(); WAYS]);
+        }
+        let start = self.arena.len() as u32;
+        self.arena.extend(word.chunks(4).map(padded));
+        self.arena.extend_from_slice(ids);
+        let slot =
+            Slot { hash: (hash >> 32) as u32, start, n_bytes: word.len() as u16, n_ids: ids.len() as u16 };
+        let home = self.home(hash);
+        let set = &mut self.sets[home];
+        set.rotate_right(1);
+        set[0] = slot;
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_cache_stays_bounded_and_right() {
-        let mut cache = WordCache::default();
-        for number in 0..1_000_000_u32 {
-            let word = number.to_string();
-            cache.insert(word.as_bytes(), &[number, number + 1]);
-            assert_eq!(cache.get(word.as_bytes()), Some(&[number, number + 1][..]));
-            assert!(cache.word_bytes + cache.ids.len() * 4 <= CAPACITY + LONGEST_WORD + 8);
-        }
-        cache.insert(&[b'a'; LONGEST_WORD + 1], &[1]);
-        assert_eq!(cache.get(&[b'a'; LONGEST_WORD + 1]), None);
-    }
+/// Up to four bytes as a number.
+fn padded(bytes: &[u8]) -> u32 {
+    let mut padded = [0; 4];
+    padded[..bytes.len()].copy_from_slice(bytes);
+    u32::from_le_bytes(padded)
 }

@@ -1,29 +1,54 @@
 //! The merge rule: of all adjacent pairs that may merge, the one with the lowest rank does, the leftmost first,
 //! until none may.
 //!
-//! Short words are rescanned after every merge: the ranks of all adjacent pairs lie in one small array and finding the
-//! least is a linear pass, O(n · merges). Long ones keep the pairs in a heap ordered by (rank, position) over a linked
-//! list of symbols, O(n log n); an entry that no longer says the truth is skipped when it is popped.
+//! The rank of every pair lies at the place of its left symbol, so finding the next merge is finding the least of an
+//! array. Words of up to 16, 32 and 64 symbols ([`Word`]) take one pass over an array of that fixed size, which compiles to a
+//! few vector instructions; a key holds rank and place, so that its minimum is the leftmost of the lowest rank, and a bit
+//! mask of the places still in use says who the neighbours are. What costs is waiting for the memory in which a pair is
+//! looked up, so a step asks for the memory of its two new pairs and reads them at the next step; several words may
+//! take their steps in turn meanwhile ([`merge_side_by_side`]).
+//!
+//! Longer sequences keep a tree of minima over blocks of 16 places: a merge changes three places and the minima above
+//! them, O(log n). Altogether O(n log n), whatever the symbols are.
 
-use crate::merges::{Merge, MergeTable};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use super::dispatch::with_best_features;
+use crate::merges::MergeTable;
 
-/// Up to this many symbols the rescan is faster than the heap.
-const LONGEST_RESCANNED: usize = 48;
+/// The rank of a pair that does not merge.
+pub(crate) const NO_MERGE: u32 = u32::MAX;
 
-const NONE: u32 = u32::MAX;
+/// Which pairs of symbols merge.
+///
+/// A rank is below 2²⁴, so that it fits a key with its place.
+pub trait MergeRule {
+    /// The rank of a pair, or [`NO_MERGE`].
+    fn rank(&self, left: u32, right: u32) -> u32;
+    /// What a pair of this rank becomes.
+    fn merged(&self, left: u32, right: u32, rank: u32) -> u32;
+    /// Asks for the memory that [`MergeRule::rank`] will read.
+    fn prefetch(&self, _left: u32, _right: u32) {}
+}
+
+impl MergeRule for MergeTable {
+    fn rank(&self, left: u32, right: u32) -> u32 {
+        self.get(left, right).map_or(NO_MERGE, |merge| merge.rank)
+    }
+
+    fn merged(&self, left: u32, right: u32, _rank: u32) -> u32 {
+        self.get(left, right).map_or(left, |merge| merge.token_id)
+    }
+}
 
 /// Memory that is kept from one call to the next.
 #[derive(Debug, Default)]
 pub struct MergeScratch {
-    pairs: Vec<Option<Merge>>,
-    heap: BinaryHeap<Reverse<(u32, u32, u32)>>,
+    /// Of every place, the rank of its symbol with the next; above it, level by level, the least of every 16.
+    levels: Vec<Vec<u32>>,
     next: Vec<u32>,
     previous: Vec<u32>,
 }
 
-/// Applies the merge rule to `symbols` (ids of the single bytes, or of any tokens) in place.
+/// Applies the merge rule to `symbols` (of the single bytes, or of any tokens) in place. O(n log n).
 ///
 /// ```
 /// use portmanteau_bpe::{encode::{merge_all, MergeScratch}, Merges, MergeTable, Vocabulary};
@@ -36,70 +61,238 @@ pub struct MergeScratch {
 /// assert_eq!(symbols, [2, 2]);
 /// # Ok::<(), portmanteau_bpe::Error>(())
 /// ```
-pub fn merge_all(symbols: &mut Vec<u32>, merges: &MergeTable, scratch: &mut MergeScratch) {
-    if symbols.len() <= LONGEST_RESCANNED {
-        merge_by_rescan(symbols, merges, &mut scratch.pairs);
-    } else {
-        merge_by_heap(symbols, merges, scratch);
+pub fn merge_all(symbols: &mut Vec<u32>, rule: &impl MergeRule, scratch: &mut MergeScratch) {
+    match symbols.len() {
+        0 | 1 => {}
+        2..=16 => merge_word::<16>(symbols, rule),
+        17..=32 => merge_word::<32>(symbols, rule),
+        33..=64 => merge_word::<64>(symbols, rule),
+        _ => merge_by_tree(symbols, rule, scratch),
     }
 }
 
-fn merge_by_rescan(symbols: &mut Vec<u32>, merges: &MergeTable, pairs: &mut Vec<Option<Merge>>) {
-    pairs.clear();
-    pairs.extend(symbols.windows(2).map(|pair| merges.get(pair[0], pair[1])));
-    // `min_by_key` returns the first of equals: the leftmost.
-    while let Some((position, merge)) = pairs
-        .iter()
-        .enumerate()
-        .filter_map(|(position, merge)| merge.map(|merge| (position, merge)))
-        .min_by_key(|(_, merge)| merge.rank)
-    {
-        symbols[position] = merge.token_id;
-        symbols.remove(position + 1);
-        pairs.remove(position);
-        if position > 0 {
-            pairs[position - 1] = merges.get(symbols[position - 1], symbols[position]);
+fn merge_word<const LANES: usize>(symbols: &mut Vec<u32>, rule: &impl MergeRule) {
+    let mut word = Word::<LANES>::default();
+    with_best_features(
+        #[inline(always)]
+        || {
+            word.start(symbols.iter().copied(), rule);
+            while word.step(rule) {}
+        },
+    );
+    symbols.clear();
+    symbols.extend(word.symbols());
+}
+
+/// Merges several words, which take their steps in turn. The words are started; `rounds` tells nothing but who is not done.
+#[inline(always)]
+pub(super) fn merge_side_by_side<const LANES: usize>(words: &mut [Word<LANES>], rule: &impl MergeRule) {
+    // The words that are not done, by number.
+    let mut busy = [0_u8; 64];
+    let n_words = words.len().min(busy.len());
+    let words = &mut words[..n_words];
+    for (number, busy) in busy.iter_mut().enumerate() {
+        *busy = number as u8;
+    }
+    let mut n_busy = words.len();
+    while n_busy > 0 {
+        let mut kept = 0;
+        for place in 0..n_busy {
+            let number = busy[place];
+            busy[kept] = number;
+            kept += usize::from(words[usize::from(number)].step(rule));
         }
-        if position < pairs.len() {
-            pairs[position] = merges.get(symbols[position], symbols[position + 1]);
-        }
+        n_busy = kept;
     }
 }
 
-fn merge_by_heap(symbols: &mut Vec<u32>, merges: &MergeTable, scratch: &mut MergeScratch) {
-    let MergeScratch { heap, next, previous, .. } = scratch;
+/// A word of up to `LANES` symbols that is being merged.
+#[derive(Debug, Clone)]
+pub(super) struct Word<const LANES: usize> {
+    /// By place: `rank · LANES + place` of the pair that starts there.
+    keys: [u32; LANES],
+    symbols: [u32; LANES],
+    /// The places in use, as bits.
+    used: u64,
+    /// Where the last merge was made: the ranks of the pairs on both sides are not known yet.
+    merged: u32,
+}
+
+impl<const LANES: usize> Default for Word<LANES> {
+    fn default() -> Self {
+        Self { keys: [NO_MERGE; LANES], symbols: [0; LANES], used: 0, merged: NONE }
+    }
+}
+
+impl<const LANES: usize> Word<LANES> {
+    /// Takes a word, of at least one symbol.
+    #[inline(always)]
+    pub(super) fn start(&mut self, symbols: impl ExactSizeIterator<Item = u32>, rule: &impl MergeRule) {
+        let n_symbols = symbols.len().min(LANES);
+        self.used = u64::MAX >> (64 - n_symbols);
+        self.merged = NONE;
+        for (own, symbol) in self.symbols.iter_mut().zip(symbols) {
+            *own = symbol;
+        }
+        self.keys = [NO_MERGE; LANES];
+        for place in 0..n_symbols - 1 {
+            self.look_up(place, place + 1, rule);
+        }
+    }
+
+    #[inline(always)]
+    fn look_up(&mut self, left: usize, right: usize, rule: &impl MergeRule) {
+        let rank = rule.rank(self.symbols[left % LANES], self.symbols[right % LANES]);
+        self.keys[left % LANES] = if rank == NO_MERGE { NO_MERGE } else { rank * LANES as u32 + left as u32 };
+    }
+
+    /// Makes the next merge; `false` if there is none.
+    #[inline(always)]
+    pub(super) fn step(&mut self, rule: &impl MergeRule) -> bool {
+        if self.merged != NONE {
+            let place = self.merged as usize;
+            if let Some(after) = self.after(place) {
+                self.look_up(place, after, rule);
+            } else {
+                self.keys[place % LANES] = NO_MERGE;
+            }
+            if let Some(before) = self.before(place) {
+                self.look_up(before, place, rule);
+            }
+        }
+        let least = self.keys.iter().fold(NO_MERGE, |least, &key| least.min(key));
+        if least == NO_MERGE {
+            return false;
+        }
+        let place = least as usize % LANES;
+        let Some(right) = self.after(place) else { return false };
+        let symbol = rule.merged(self.symbols[place], self.symbols[right % LANES], least / LANES as u32);
+        self.symbols[place] = symbol;
+        self.used &= !(1 << right);
+        self.keys[right % LANES] = NO_MERGE;
+        self.merged = place as u32;
+        if let Some(after) = self.after(place) {
+            rule.prefetch(symbol, self.symbols[after % LANES]);
+        }
+        if let Some(before) = self.before(place) {
+            rule.prefetch(self.symbols[before % LANES], symbol);
+        }
+        true
+    }
+
+    #[inline]
+    fn after(&self, place: usize) -> Option<usize> {
+        let after = self.used & (u64::MAX - 1) << place;
+        (after != 0).then(|| after.trailing_zeros() as usize)
+    }
+
+    #[inline]
+    fn before(&self, place: usize) -> Option<usize> {
+        let before = self.used & ((1 << place) - 1);
+        (before != 0).then(|| 63 - before.leading_zeros() as usize)
+    }
+
+    /// The symbols that are left, in order.
+    #[inline]
+    pub(super) fn symbols(&self) -> impl Iterator<Item = u32> + '_ {
+        let mut used = self.used;
+        std::iter::from_fn(move || {
+            let place = used.trailing_zeros() as usize;
+            let symbol = *self.symbols.get(place)?;
+            used &= used - 1;
+            Some(symbol)
+        })
+    }
+}
+
+/// The places under one minimum.
+const BRANCHES: usize = 16;
+const NONE: u32 = u32::MAX;
+
+fn merge_by_tree(symbols: &mut Vec<u32>, rule: &impl MergeRule, scratch: &mut MergeScratch) {
     let n_symbols = symbols.len() as u32;
-    heap.clear();
-    next.clear();
-    next.extend((1..n_symbols).chain([NONE]));
-    previous.clear();
-    previous.extend([NONE].into_iter().chain(0..n_symbols - 1));
-    // An entry carries the id that it would make: if the pair at its place makes another by now, it is stale.
-    let entry = |symbols: &[u32], left: u32, right: u32| {
-        let merge = merges.get(symbols[left as usize], symbols[right as usize])?;
-        Some(Reverse((merge.rank, left, merge.token_id)))
-    };
-    heap.extend((1..n_symbols).filter_map(|right| entry(symbols, right - 1, right)));
-    while let Some(Reverse((rank, left, token_id))) = heap.pop() {
-        let right = next[left as usize];
-        if right == NONE || symbols[left as usize] == NONE {
-            continue;
-        }
-        if merges.get(symbols[left as usize], symbols[right as usize]) != Some(Merge { rank, token_id }) {
-            continue;
-        }
-        symbols[left as usize] = token_id;
+    scratch.next.clear();
+    scratch.next.extend((1..n_symbols).chain([NONE]));
+    scratch.previous.clear();
+    scratch.previous.extend([NONE].into_iter().chain(0..n_symbols - 1));
+    let MergeScratch { levels, next, previous } = scratch;
+    let depth = plant(levels, symbols, rule);
+    let levels = &mut levels[..depth];
+    while let Some((place, rank)) = least(levels) {
+        let right = next[place as usize];
+        let symbol = rule.merged(symbols[place as usize], symbols[right as usize], rank);
+        symbols[place as usize] = symbol;
         symbols[right as usize] = NONE;
-        let after = next[right as usize];
-        next[left as usize] = after;
-        if after != NONE {
-            previous[after as usize] = left;
-            heap.extend(entry(symbols, left, after));
+        let (before, after) = (previous[place as usize], next[right as usize]);
+        next[place as usize] = after;
+        set(levels, right, NO_MERGE);
+        if after == NONE {
+            set(levels, place, NO_MERGE);
+        } else {
+            previous[after as usize] = place;
+            set(levels, place, rule.rank(symbol, symbols[after as usize]));
         }
-        let before = previous[left as usize];
         if before != NONE {
-            heap.extend(entry(symbols, before, left));
+            set(levels, before, rule.rank(symbols[before as usize], symbol));
         }
     }
     symbols.retain(|&symbol| symbol != NONE);
+}
+
+/// Fills the tree and returns its depth; every level is a whole number of blocks, the last one block.
+fn plant(levels: &mut Vec<Vec<u32>>, symbols: &[u32], rule: &impl MergeRule) -> usize {
+    let mut depth = 0;
+    loop {
+        if levels.len() == depth {
+            levels.push(Vec::new());
+        }
+        let (below, level) = levels.split_at_mut(depth);
+        let level = &mut level[0];
+        level.clear();
+        match below.last() {
+            None => {
+                level.extend(symbols.windows(2).map(|pair| rule.rank(pair[0], pair[1])));
+                level.push(NO_MERGE);
+            }
+            Some(below) => level.extend(below.chunks_exact(BRANCHES).map(least_of)),
+        }
+        let n_blocks = level.len().div_ceil(BRANCHES);
+        level.resize(n_blocks * BRANCHES, NO_MERGE);
+        depth += 1;
+        if n_blocks == 1 {
+            return depth;
+        }
+    }
+}
+
+fn least_of(block: &[u32]) -> u32 {
+    block.iter().fold(NO_MERGE, |least, &rank| least.min(rank))
+}
+
+/// The leftmost place of the lowest rank.
+fn least(levels: &[Vec<u32>]) -> Option<(u32, u32)> {
+    let lowest = least_of(levels.last()?);
+    if lowest == NO_MERGE {
+        return None;
+    }
+    let mut place = 0;
+    for level in levels.iter().rev() {
+        let block = &level[place * BRANCHES..][..BRANCHES];
+        place = place * BRANCHES + block.iter().position(|&rank| rank == lowest)?;
+    }
+    Some((place as u32, lowest))
+}
+
+/// Changes a rank and the minima above it, as far up as they change.
+fn set(levels: &mut [Vec<u32>], place: u32, rank: u32) {
+    let mut place = place as usize;
+    let mut value = rank;
+    for level in levels {
+        if level[place] == value {
+            return;
+        }
+        level[place] = value;
+        place /= BRANCHES;
+        value = least_of(&level[place * BRANCHES..][..BRANCHES]);
+    }
 }

@@ -1,0 +1,211 @@
+//! A run of pretokens at a time, so that the memory that one needs is on its way while others are worked on.
+//!
+//! 1. Every short word becomes a key, and the memory of its place in the cache is asked for.
+//! 2. Every key is looked up; the words that are not in the cache are listed.
+//! 3. The words on the list are looked for in the vocabulary, and those that are not there are merged, side by side.
+//! 4. The ids are written, in order. Only then do the new words enter the cache, so that no place found in 2 moves.
+
+use super::cache::{self, Key, LongWords, LONGEST_SHORT, NOWHERE, NO_KEY};
+use super::canonical::NONE;
+use super::dispatch::with_best_features;
+use super::merge::{merge_side_by_side, Word};
+use super::{Encoder, Rule, Scratch};
+use crate::Error;
+
+/// Pretokens in a batch.
+pub(super) const BATCH: usize = 256;
+
+/// Marks a place in [`Batch::found`] as one of [`Batch::fresh`].
+const FRESH: u32 = 1 << 31;
+
+/// What is known of the pretokens of a batch.
+#[derive(Debug)]
+pub(super) struct Batch {
+    keys: [Key; BATCH],
+    homes: [u32; BATCH],
+    /// By pretoken: its place in the cache of short words, or [`FRESH`] and its place in `fresh`.
+    found: [u32; BATCH],
+    missing: [u8; BATCH],
+    /// Pretokens that are not in the cache of short words: where their ids end in `fresh_ids`.
+    fresh: Vec<Fresh>,
+    fresh_ids: Vec<u32>,
+    words: Vec<Word<16>>,
+}
+
+/// A pretoken that is not in the cache of short words.
+#[derive(Debug, Clone, Copy)]
+struct Fresh {
+    start: usize,
+    length: usize,
+    number: usize,
+    hash: u64,
+    ids: (u32, u32),
+    word: u32,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            keys: [NO_KEY; BATCH],
+            homes: [0; BATCH],
+            found: [0; BATCH],
+            missing: [0; BATCH],
+            fresh: Vec::new(),
+            fresh_ids: Vec::new(),
+            words: vec![Word::default(); BATCH],
+        }
+    }
+}
+
+impl Encoder {
+    /// Writes the ids of up to [`BATCH`] pretokens to the front of `out`, which has room for one a byte and three more; returns how many.
+    #[inline(always)]
+    pub(super) fn encode_batch(
+        &self,
+        text: &[u8],
+        base: usize,
+        start: usize,
+        ends: &[u32],
+        scratch: &mut Scratch,
+        out: &mut [u32],
+    ) -> Result<usize, Error> {
+        let n = ends.len().min(BATCH);
+        let ends = &ends[..n];
+        let batch = &mut scratch.batch;
+        let mut at = start;
+        for (place, &end) in ends.iter().enumerate() {
+            let to = base + end as usize;
+            let length = to - at;
+            let mut key = cache::key(text, at, length.min(LONGEST_SHORT));
+            if length > LONGEST_SHORT {
+                key = NO_KEY;
+            }
+            let home = scratch.short_words.home(&key);
+            scratch.short_words.prefetch(home);
+            batch.keys[place] = key;
+            batch.homes[place] = home;
+            at = to;
+        }
+        let mut n_missing = 0;
+        for place in 0..n {
+            let found = scratch.short_words.find(batch.homes[place], &batch.keys[place]);
+            batch.found[place] = found;
+            batch.missing[n_missing] = place as u8;
+            n_missing += usize::from(found == NOWHERE);
+        }
+        if n_missing > 0 {
+            self.encode_missing_outlined(text, base, start, ends, n_missing, scratch)?;
+        }
+        let batch = &scratch.batch;
+        let mut filled = 0;
+        for &found in &batch.found[..n] {
+            if found < FRESH {
+                filled += scratch.short_words.write_ids(found, &mut out[filled..]);
+            } else {
+                let (from, to) = batch.fresh[(found - FRESH) as usize].ids;
+                let ids = &batch.fresh_ids[from as usize..to as usize];
+                out[filled..filled + ids.len()].copy_from_slice(ids);
+                filled += ids.len();
+            }
+        }
+        if n_missing > 0 {
+            self.keep(text, scratch);
+        }
+        Ok(filled)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn encode_missing_outlined(
+        &self,
+        text: &[u8],
+        base: usize,
+        start: usize,
+        ends: &[u32],
+        n_missing: usize,
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        with_best_features(
+            #[inline(always)]
+            || self.encode_missing(text, base, start, ends, n_missing, scratch),
+        )
+    }
+
+    #[inline(always)]
+    fn encode_missing(
+        &self,
+        text: &[u8],
+        base: usize,
+        start: usize,
+        ends: &[u32],
+        n_missing: usize,
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        let Scratch { batch, symbols, merge, long_words, .. } = scratch;
+        batch.fresh.clear();
+        batch.fresh_ids.clear();
+        for &number in &batch.missing[..n_missing] {
+            let number = usize::from(number);
+            let from = if number == 0 { start } else { base + ends[number - 1] as usize };
+            let length = base + ends[number] as usize - from;
+            let hash = LongWords::hash(&text[from..from + length]);
+            if length > LONGEST_SHORT {
+                long_words.prefetch(hash);
+            } else {
+                self.vocabulary.prefetch(&text[from..from + length]);
+            }
+            batch.found[number] = FRESH + batch.fresh.len() as u32;
+            batch.fresh.push(Fresh { start: from, length, number, hash, ids: (0, 0), word: NONE });
+        }
+        let mut n_words = 0;
+        for fresh in &mut batch.fresh {
+            let word = &text[fresh.start..fresh.start + fresh.length];
+            let ids_start = batch.fresh_ids.len() as u32;
+            if fresh.length > LONGEST_SHORT {
+                if let Some(ids) = long_words.get(fresh.hash, word) {
+                    batch.fresh_ids.extend_from_slice(ids);
+                } else {
+                    self.encode_new(word, symbols, merge).map_err(|error| error.shifted_by(fresh.start))?;
+                    batch.fresh_ids.extend_from_slice(symbols);
+                    long_words.insert(fresh.hash, word, symbols);
+                }
+            } else if let Some(token_id) = self.whole_word(word) {
+                batch.fresh_ids.push(token_id);
+            } else if let Rule::Canonical(canonical) = &self.rule {
+                batch.words[n_words].start(word.iter().map(|&byte| u32::from(byte)), &canonical.pairs);
+                fresh.word = n_words as u32;
+                n_words += 1;
+            } else {
+                self.encode_new(word, symbols, merge).map_err(|error| error.shifted_by(fresh.start))?;
+                batch.fresh_ids.extend_from_slice(symbols);
+            }
+            fresh.ids = (ids_start, batch.fresh_ids.len() as u32);
+        }
+        if let Rule::Canonical(canonical) = &self.rule {
+            for words in batch.words[..n_words].chunks_mut(32) {
+                merge_side_by_side(words, &canonical.pairs);
+            }
+            for fresh in batch.fresh.iter_mut().filter(|fresh| fresh.word != NONE) {
+                let start = batch.fresh_ids.len();
+                let symbols = batch.words[fresh.word as usize].symbols();
+                batch.fresh_ids.extend(symbols.map(|symbol| canonical.token_ids[symbol as usize]));
+                fresh.ids = (start as u32, batch.fresh_ids.len() as u32);
+                if batch.fresh_ids[start..].contains(&NONE) {
+                    let word = &text[fresh.start..fresh.start + fresh.length];
+                    return Err(self.no_token_in(word).shifted_by(fresh.start));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn keep(&self, _text: &[u8], scratch: &mut Scratch) {
+        let batch = &scratch.batch;
+        for fresh in batch.fresh.iter().filter(|fresh| fresh.length <= LONGEST_SHORT) {
+            let ids = &batch.fresh_ids[fresh.ids.0 as usize..fresh.ids.1 as usize];
+            scratch.short_words.insert(&batch.keys[fresh.number], ids);
+        }
+    }
+}
