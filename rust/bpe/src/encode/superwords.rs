@@ -19,7 +19,7 @@
 use super::batch::Outputs;
 use super::canonical::{Canonical, NONE};
 use super::dispatch::with_best_features;
-use super::merge::{merge_all, Word};
+use super::merge::{merge_all, MergeRule, Word, NO_MERGE};
 use super::words::{Rule, Words};
 use super::Scratch;
 use crate::pretokenizer::scanner::Scanner;
@@ -194,7 +194,14 @@ fn join(canonical: &Canonical, symbols: &[u32], links: &Links, scratch: &mut Scr
         if start < symbols.len() {
             done = next_bit(&links.linked, &links.linked, merging, u64::MAX) + 1;
             let run = &symbols[start..done];
-            if run.len() <= 16 {
+            if let [left, right] = *run {
+                let joined = canonical.pairs.rank(left, right);
+                if joined == NO_MERGE {
+                    ids.extend([token_id(left), token_id(right)]);
+                } else {
+                    ids.push(token_id(joined));
+                }
+            } else if run.len() <= 16 {
                 word.start(run.iter().copied(), &canonical.pairs);
                 while word.step(&canonical.pairs) {}
                 ids.extend(word.symbols().map(token_id));
