@@ -2,7 +2,8 @@
 //!
 //! A word goes through three stages, each exact, each for what the one before leaves: a bounded cache of words seen
 //! before ([`cache`]), the vocabulary (a word that is a token, as most are), the merge rule ([`merge`]) over the merges
-//! that can happen ([`canonical`]).
+//! that can happen ([`canonical`]). Vocabularies with superwords do this for words and then join them ([`superwords`]).
+#![allow(clippy::inline_always)] // What `dispatch` compiles for this machine must be part of it.
 
 mod batch;
 mod cache;
@@ -24,9 +25,9 @@ use crate::{Error, MergeTable, Merges, Vocabulary};
 use batch::{Batch, Outputs};
 use cache::{LongWords, ShortWords};
 use canonical::Canonical;
+use std::sync::Arc;
 use superwords::{Links, Superwords};
 use words::{Rule, Words};
-use std::sync::Arc;
 
 /// What to do with a byte that has no token of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,9 +135,7 @@ impl Encoder {
             None => self.words.encode_all(text.as_bytes(), start, ends, scratch, &mut outputs).map(|()| {
                 ids.extend_from_slice(outputs.get());
             }),
-            Some(superwords) => {
-                superwords.encode(&self.words, text, start, ends, scratch, &mut outputs, ids)
-            }
+            Some(superwords) => superwords.encode(&self.words, text, start, ends, scratch, &mut outputs, ids),
         };
         scratch.outputs = outputs;
         result

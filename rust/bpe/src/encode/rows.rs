@@ -85,7 +85,9 @@ impl PairRows {
             let (start, mask) = row.range();
             let n_cells = if row.signature == 0 { 0 } else { mask + 1 };
             let cells = self.cells[start..start + n_cells].iter();
-            cells.filter(|cell| cell.right != NO_MERGE).map(move |cell| (left as u32, cell.right, cell.result))
+            cells
+                .filter(|cell| cell.right != NO_MERGE)
+                .map(move |cell| (left as u32, cell.right, cell.result))
         })
     }
 

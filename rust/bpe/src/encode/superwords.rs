@@ -51,8 +51,9 @@ impl Superwords {
         let token = |symbol: u32| words.vocabulary.token_bytes(canonical.token_ids[symbol as usize]);
         let n_symbols = canonical.token_ids.len() as u32;
         let limit = (256..n_symbols).find(|&symbol| token(symbol).is_some_and(has_two_words))?;
-        let keeps_to_levels =
-            |(left, right, result): (u32, u32, u32)| left.max(right) < if result < limit { limit } else { result };
+        let keeps_to_levels = |(left, right, result): (u32, u32, u32)| {
+            left.max(right) < if result < limit { limit } else { result }
+        };
         // A pretoken that is a token must be found whole, if no merge makes it.
         let finds_all = !words.whole_words_first || canonical.symbols.iter().all(|&symbol| symbol != NONE);
         if !finds_all || !canonical.pairs.iter().all(keeps_to_levels) {
@@ -105,7 +106,7 @@ impl Superwords {
             if self.lacks_bytes && ids[n_before..].contains(&NONE) {
                 ids.truncate(n_before);
                 let end = start + ends.last().map_or(0, |&end| end as usize);
-                return Err(words.no_token_in(text[start..end].as_bytes()).shifted_by(start));
+                return Err(words.no_token_in(&text.as_bytes()[start..end]).shifted_by(start));
             }
         }
         scratch.pieces = (pieces, last_pieces);
@@ -137,7 +138,8 @@ impl Superwords {
                         pieces.push(end);
                     }
                 }
-                if pieces.last() != Some(&word_end) && self.seams.is_safe(text.as_bytes(), word_end as usize) {
+                if pieces.last() != Some(&word_end) && self.seams.is_safe(text.as_bytes(), word_end as usize)
+                {
                     pieces.push(word_end);
                 }
             }
@@ -145,7 +147,7 @@ impl Superwords {
         }
     }
 
-    /// Finds the symbols that may come to be one with the next, those that merge with it at once, as bits.
+    /// Finds the symbols that may come to be one with the next, and those that merge with it at once.
     #[inline(always)]
     fn find_links(&self, symbols: &[u32], last_symbols: impl Iterator<Item = usize>, links: &mut Links) {
         let n_words = symbols.len() / 64 + 1;
@@ -188,7 +190,8 @@ fn join(canonical: &Canonical, symbols: &[u32], links: &Links, scratch: &mut Scr
     while done < symbols.len() {
         // The next pair that merges, and the run of linked symbols around it.
         let merging = next_bit(&links.merging, &links.linked, done, 0).min(symbols.len());
-        let start = if merging < symbols.len() { run_start(&links.linked, merging).max(done) } else { merging };
+        let start =
+            if merging < symbols.len() { run_start(&links.linked, merging).max(done) } else { merging };
         ids.extend(symbols[done..start].iter().map(|&symbol| token_id(symbol)));
         done = start;
         if start < symbols.len() {
@@ -259,7 +262,8 @@ fn has_two_words(token: &[u8]) -> bool {
 /// The pairs of symbols below the limit that stand side by side in some token above it, and those that merge.
 fn neighbours(canonical: &Canonical, limit: u32) -> (BitSet, BitSet) {
     // By symbol: the first and the last of the symbols below the limit that it is made of.
-    let mut sides: Vec<(u32, u32)> = (0..canonical.token_ids.len() as u32).map(|symbol| (symbol, symbol)).collect();
+    let mut sides: Vec<(u32, u32)> =
+        (0..canonical.token_ids.len() as u32).map(|symbol| (symbol, symbol)).collect();
     let mut merges: Vec<_> = canonical.pairs.iter().filter(|&(.., result)| result >= limit).collect();
     merges.sort_unstable_by_key(|&(.., result)| result);
     let mut neighbours = BitSet::with_capacity(merges.len());
@@ -331,7 +335,8 @@ fn byte_seam(bytes: &[u8], place: usize) -> u64 {
 
 /// The character that ends before `place`, as a number of its bytes, if it is whole.
 fn character_before(bytes: &[u8], place: usize) -> Option<u32> {
-    let n_continuations = bytes[..place].iter().rev().take(3).take_while(|&&byte| is_continuation(byte)).count();
+    let n_continuations =
+        bytes[..place].iter().rev().take(3).take_while(|&&byte| is_continuation(byte)).count();
     let start = place.checked_sub(n_continuations + 1)?;
     character_after(&bytes[..place], start)
 }

@@ -39,7 +39,11 @@ impl MergeRule for MergesBelow<'_> {
     #[inline(always)]
     fn rank(&self, left: u32, right: u32) -> u32 {
         let rank = self.pairs.rank(left, right);
-        if rank < self.limit { rank } else { NO_MERGE }
+        if rank < self.limit {
+            rank
+        } else {
+            NO_MERGE
+        }
     }
 
     #[inline(always)]
@@ -63,7 +67,11 @@ impl Words {
     /// What a symbol comes out as: its token, or [`NONE`] for a byte without one; or the symbol itself.
     #[inline(always)]
     pub(super) fn output(&self, canonical: &Canonical, symbol: u32) -> u32 {
-        if self.symbols_below.is_some() { symbol } else { canonical.token_ids[symbol as usize] }
+        if self.symbols_below.is_some() {
+            symbol
+        } else {
+            canonical.token_ids[symbol as usize]
+        }
     }
 
     /// The token that a word as a whole is.
@@ -83,7 +91,12 @@ impl Words {
     }
 
     /// Leaves what a word comes out as in `symbols`. O(n log n) in its bytes.
-    pub(super) fn encode(&self, word: &[u8], symbols: &mut Vec<u32>, merge: &mut MergeScratch) -> Result<(), Error> {
+    pub(super) fn encode(
+        &self,
+        word: &[u8],
+        symbols: &mut Vec<u32>,
+        merge: &mut MergeScratch,
+    ) -> Result<(), Error> {
         symbols.clear();
         if let Some(token_id) = self.whole_word(word) {
             symbols.push(token_id);
