@@ -134,14 +134,14 @@ impl Tokenizer {
         pretokenizer.split_with_ranges(text, &mut |pretoken, range| {
             let first = encoded.ids.len();
             self.encoder
-                .encode_pretokens(pretoken.as_bytes(), 0, &[pretoken.len() as u32], scratch, &mut encoded.ids)
+                .encode_pretokens(pretoken, 0, &[pretoken.len() as u32], scratch, &mut encoded.ids)
                 .map_err(|error| {
-                    if range.len() == pretoken.len() {
-                        error.shifted_by(range.start)
-                    } else {
-                        error.without_offset()
-                    }
-                })?;
+                if range.len() == pretoken.len() {
+                    error.shifted_by(range.start)
+                } else {
+                    error.without_offset()
+                }
+            })?;
             let ids = &encoded.ids[first..];
             if let [_] = ids {
                 encoded.offsets.push(base + range.start..base + range.end);

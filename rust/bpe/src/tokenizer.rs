@@ -162,7 +162,7 @@ impl Tokenizer {
             if settled == start {
                 break;
             }
-            result = self.encoder.encode_pretokens(text.as_bytes(), start, &found.ends, scratch, ids);
+            result = self.encoder.encode_pretokens(text, start, &found.ends, scratch, ids);
             start = settled;
         }
         scratch.found = found;
@@ -176,10 +176,10 @@ impl Tokenizer {
         self.definition.pretokenizer.split(text, &mut |pretoken| {
             let offset = offset_in(text, pretoken);
             if offset != Some(done) || ends.len() == MOST_ENDS || done - start > u32::MAX as usize / 2 {
-                self.encoder.encode_pretokens(text.as_bytes(), start, &ends, scratch, ids)?;
+                self.encoder.encode_pretokens(text, start, &ends, scratch, ids)?;
                 ends.clear();
                 let Some(offset) = offset else {
-                    let word = pretoken.as_bytes();
+                    let word = pretoken;
                     return self
                         .encoder
                         .encode_pretokens(word, 0, &[word.len() as u32], scratch, ids)
@@ -191,7 +191,7 @@ impl Tokenizer {
             ends.push((done - start) as u32);
             Ok(())
         })?;
-        self.encoder.encode_pretokens(text.as_bytes(), start, &ends, scratch, ids)
+        self.encoder.encode_pretokens(text, start, &ends, scratch, ids)
     }
 
     /// Encodes documents on `threads` threads; the result does not depend on their number.

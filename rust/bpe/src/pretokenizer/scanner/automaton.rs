@@ -2,7 +2,7 @@
 //!
 //! For every row (see `characters`) the table has 16 bytes, one for each state the automaton may be in: the next state
 //! in the low four bits, and above them what the character says about boundaries, a set of operations. So one step is
-//! one look-up of one byte, and a processor that looks up 16 bytes at once needs a single cycle for it.
+//! one look-up of one byte, and a processor that looks up 16 bytes at once needs a cycle or two for it.
 //!
 //! [`Rules`] is how a pattern is written down: what each kind of character does in a state where every character
 //! begins a new pretoken ([`START`]); then, state by state, what is different.
@@ -29,12 +29,13 @@ pub(super) const IN_WHITE: u8 = 2;
 /// In white space, and the last character was a line end that must end the pretoken.
 pub(super) const AFTER_LINE_END: u8 = 3;
 
-/// In a word (of GPT-4o's kind) that is capitals so far.
+/// In a word of GPT-4o's kind that is capitals so far.
 pub(super) const CAPITALS: u8 = 9;
 /// In a word without small letters so far, after a letter or mark without case.
 pub(super) const WITHOUT_CASE: u8 = 10;
 /// At capitals after such a one. If no letter of another kind follows them, they are a word of their own.
 pub(super) const LATER_CAPITALS: u8 = 11;
+
 /// Every state there may be.
 pub(super) const ALL_STATES: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
@@ -140,12 +141,11 @@ impl Rules {
                 *certain = certain_after[kind.trailing_zeros() as usize];
             }
         }
-        let never_cuts = (0..N_KINDS).all(|kind| {
-            let from_start = self.entries[kind][usize::from(START)] & STATE;
-            1 << kind == END
-                || (0..N_KINDS).all(|next| {
-                    1 << next == END || self.entries[next][usize::from(from_start)] == JOIN | from_start
-                })
+        let inside =
+            (0..16).filter(|state| state != &usize::from(START) && self.reachable() & 1 << state != 0);
+        let never_cuts = inside.into_iter().all(|state| {
+            let mut entries = self.entries.iter().zip(0..).filter(|(_, kind)| 1 << kind != END);
+            entries.all(|(entries, _)| entries[state] & !STATE == JOIN)
         });
         Automaton { table, specials: self.specials, certain, never_cuts }
     }

@@ -1,4 +1,8 @@
 //! From the operations of an automaton to boundaries.
+//!
+//! Boundaries are bits, set by what the automaton found before a character ([`Operations::here`]). The other operations
+//! reach back: to the previous character, which is a shift of all bits at once, or, rarely, further, which takes a walk.
+//! A walk goes over characters of one state, and no two walks over the same ones, so all of them together are linear.
 
 use super::automaton::{
     Automaton, Special, AFTER_LINE_END, CAPITALS, IN_BLANKS, IN_WHITE, LATER_CAPITALS, STATE, WITHOUT_CASE,
@@ -66,6 +70,7 @@ fn apply_special(
         Special::ContractionFails => {
             set(run - 1);
             if bytes[position - 1].is_ascii_lowercase() {
+                // The rules, which have one state for `'l` and `'L`, went on as if it were a capital.
                 let state_there = state_after(position);
                 let next = (position..entries.len())
                     .find(|&next| state_there != WITHOUT_CASE || state_after(next) != WITHOUT_CASE);
@@ -105,8 +110,8 @@ const fn bit_places() -> [[u32; 8]; 256] {
     places
 }
 
-/// Writes the positions of the bits of [`Operations::here`], ascending. For every byte of bits, eight positions are written,
-/// of which the next ones overwrite those that are none: there is no branch to mispredict.
+/// Writes the positions of the bits of [`Operations::here`], ascending. For every byte of bits, eight positions are
+/// written, of which the next ones overwrite those that are none: there is no branch to mispredict.
 pub(super) fn write_positions(operations: &[Operations], positions: &mut Vec<u32>) {
     let n_positions: usize = operations.iter().map(|block| (bits_so_far(block.here) >> 56) as usize).sum();
     positions.clear();

@@ -9,8 +9,8 @@
 //! boundary that the automaton noted or, in white space after a line end, the one before it. So the scan gives out what
 //! lies before, and goes on from there.
 //!
-//! The look-up of 16 states at once in a register is that of "Simple Linear String Constraints" style parallel automata:
-//! T. Mytkowicz, M. Musuvathi, W. Schulte, "Data-parallel finite-state machines", ASPLOS 2014.
+//! That an automaton of 16 states steps by one shuffle of a register is from T. Mytkowicz, M. Musuvathi and W. Schulte,
+//! "Data-Parallel Finite-State Machines", ASPLOS 2014.
 
 mod automaton;
 mod back_end;
@@ -140,9 +140,10 @@ impl Scanner {
         boundaries::apply_previous(&mut scratch.operations);
         boundaries::apply_specials(automaton, bytes, scratch.entries.as_flattened(), &mut scratch.operations);
         if let Some(first) = scratch.operations.first_mut() {
-            first.here &= !1;
+            first.here &= !1; // The start of the window is no end.
         }
         boundaries::write_positions(&scratch.operations, &mut scratch.ends);
+        // A line end may come and join the white space to the one before.
         if !is_last && automaton.joins_line_ends() && [IN_BLANKS, IN_WHITE].contains(&state) {
             scratch.ends.pop();
         }
@@ -151,7 +152,12 @@ impl Scanner {
     /// The first place at or after `from` where every text has a boundary, whatever comes before and after the two
     /// characters around it, and where the text may be cut in two whose boundaries together are its own. `None` if
     /// there is none before the end of the text. O(n); for most patterns and texts it is a few words away.
+    ///
+    /// So a long text can be cut into parts that are scanned apart.
     pub fn certain_boundary(&self, text: &str, from: usize) -> Option<usize> {
+        if self.automaton.never_cuts {
+            return None;
+        }
         let table = CharacterTable::get();
         let from = (from..text.len()).find(|&from| text.is_char_boundary(from))?;
         let mut before = text[..from].chars().next_back().map(|character| table.row(character));
@@ -166,8 +172,8 @@ impl Scanner {
     }
 }
 
-/// Whether a character is of `\p{N}`, by the tables of the regular expressions: those of Rust's own `is_numeric` change with
-/// the compiler.
+/// Whether a character is of `\p{N}`, by the tables of the regular expressions: those of Rust's own `is_numeric` change
+/// with the compiler.
 pub(super) fn is_numeric(character: char) -> bool {
     characters::kind_of(CharacterTable::get().row(character)) & characters::NUMBER != 0
 }

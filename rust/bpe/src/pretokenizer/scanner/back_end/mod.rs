@@ -109,7 +109,7 @@ impl Blocks<'_> {
 }
 
 /// Lanes shorter than this many blocks are not worth their second run.
-const MIN_BLOCKS_OF_LANE: usize = 8;
+const MIN_BLOCKS_OF_LANE: usize = 4;
 
 /// As [`Run`], in lanes: `run_lanes` runs over as many blocks in each lane, from a state for each, `run` over
 /// blocks one after the other.
