@@ -72,7 +72,9 @@ impl Streaming {
             let character = std::mem::take(&mut self.unfinished);
             self.unfinished = self.feed_characters(&character, scratch, ids)?.to_vec();
         }
-        self.unfinished = self.feed_characters(chunk, scratch, ids)?.to_vec();
+        if !chunk.is_empty() {
+            self.unfinished = self.feed_characters(chunk, scratch, ids)?.to_vec();
+        }
         Ok(())
     }
 
@@ -184,17 +186,17 @@ impl<N: AfterAddedTokens> AddedTokens<N> {
     fn search(&mut self, is_last: bool, work: &mut Work<'_>) -> Result<(), Error> {
         let Self { held, progress, next } = self;
         let (finder, special, offset) = (N::finder(work.tokenizer), work.special, held.offset);
-        let mut refused = true;
+        let mut is_own = true;
         let result = finder.for_each_settled_part(&held.text, is_last, special, progress, &mut |part| {
             let visited = match part {
                 Part::Text(range) => next.push(&held.text[range.clone()], offset + range.start, work),
                 Part::Token(token_id, _) => next.end(work).map(|()| work.ids.push(token_id)),
             };
-            refused = visited.is_ok();
+            is_own = visited.is_ok();
             visited
         });
-        // The stages after this one know where they are; what the finder refuses is counted from where it began.
-        result.map_err(|error| if refused { error.shifted_by(offset) } else { error })?;
+        // The stages after this one say where in the stream an error is; the finder, where in the text that is held.
+        result.map_err(|error| if is_own { error.shifted_by(offset) } else { error })?;
         let before = &held.text[..progress.searched.min(progress.visited)];
         let done = before.char_indices().next_back().map_or(0, |(place, _)| place);
         held.forget(done);
