@@ -133,11 +133,9 @@ def test_every_character_is_normalized_as_in_one_call() -> None:
 
 
 def test_ids_come_while_the_text_does() -> None:
-    for tokenizer in (pm.Tokenizer.load("cl100k_base"), normalizing(("NFC",))):
-        with tokenizer.streaming() as stream:
-            n_ids = sum(len(stream.feed("by the way, ")) for _ in range(1000))
-            assert len(stream.finish()) < (64 if "NFC" not in tokenizer._core.normalization else 10**9)
-        assert n_ids > 0 or tokenizer._core.normalization
+    with pm.Tokenizer.load("cl100k_base").streaming() as stream:
+        assert sum(len(stream.feed("by the way, ")) for _ in range(1000)) > 3980
+        assert len(stream.finish()) < 20
 
 
 @pytest.mark.parametrize("unit", ["a", " ", "\u0301", "1", "word ", "日本", "\n", "!"])

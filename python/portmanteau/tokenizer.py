@@ -275,11 +275,11 @@ class Tokenizer:
         >>> tokenizer = pm.Tokenizer.load("o200k_base")
         >>> ids, offsets = tokenizer.encode_with_offsets("naïve 🦜")
         >>> [tokenizer.token_bytes(token_id) for token_id in ids]
-        [b'na', b'\xc3\xafve', b' \xf0\x9f', b'\xa6', b'\x9c']
+        [b'na', b'\xc3\xaf', b've', b' \xf0\x9f', b'\xa6', b'\x9c']
         >>> offsets.tolist()
-        [[0, 2], [2, 6], [6, 9], [9, 10], [10, 11]]
+        [[0, 2], [2, 4], [4, 6], [6, 9], [9, 10], [10, 11]]
         >>> tokenizer.encode_with_offsets("naïve 🦜", unit="characters")[1].tolist()
-        [[0, 2], [2, 5], [5, 7], [6, 7], [6, 7]]
+        [[0, 2], [2, 3], [3, 5], [5, 7], [6, 7], [6, 7]]
         """
         if unit not in _UNITS:
             raise EncodingError(f"unit={unit!r} is none of {', '.join(_UNITS)}")
