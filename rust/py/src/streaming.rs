@@ -22,7 +22,7 @@ pub(crate) struct PyTokenStream {
 }
 
 enum State {
-    Open(Streaming),
+    Open(Box<Streaming>),
     Finished,
     Failed,
 }
@@ -86,7 +86,7 @@ impl PyTokenStream {
     #[new]
     fn new(tokenizer: Py<PyTokenizer>, special: SpecialArgument) -> Self {
         let streaming = Streaming::new(tokenizer.get().shared(), special.into_policy());
-        Self { tokenizer, state: Mutex::new(State::Open(streaming)) }
+        Self { tokenizer, state: Mutex::new(State::Open(streaming.into())) }
     }
 
     /// The ids that are certain after this chunk.

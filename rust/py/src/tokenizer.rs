@@ -29,6 +29,7 @@ pub(crate) struct PyTokenizer {
     scratches: Mutex<Vec<Scratch>>,
 }
 
+type IdsWithPlaces<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray2<i64>>);
 type Arrays<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>);
 
 impl PyTokenizer {
@@ -225,7 +226,7 @@ impl PyTokenizer {
         text: &Bound<'py, PyAny>,
         special: SpecialArgument,
         characters: bool,
-    ) -> PyResult<(Bound<'py, PyArray1<u32>>, Bound<'py, PyArray2<i64>>)> {
+    ) -> PyResult<IdsWithPlaces<'py>> {
         let py = text.py();
         let (text, special) = (Text::from_python(text, None)?, special.into_policy());
         let unit = if characters { OffsetUnit::Characters } else { OffsetUnit::Bytes };
