@@ -5,7 +5,7 @@
 //! 3. The words on the list are looked for in the vocabulary, and those that are not there are merged, side by side.
 //! 4. The ids are written, in order. Only then do the new words enter the cache, so that no place found in 2 moves.
 
-use super::cache::{self, Key, LongWords, LONGEST_SHORT, NOWHERE, NO_KEY};
+use super::cache::{self, Key, LongWords, LONGEST_SHORT, NOWHERE};
 use super::canonical::NONE;
 use super::dispatch::with_best_features;
 use super::merge::{merge_side_by_side, Word};
@@ -47,7 +47,7 @@ struct Fresh {
 impl Default for Batch {
     fn default() -> Self {
         Self {
-            keys: [NO_KEY; BATCH],
+            keys: [[0; 2]; BATCH],
             homes: [0; BATCH],
             found: [0; BATCH],
             missing: [0; BATCH],
@@ -130,34 +130,31 @@ impl Words {
         let n = ends.len().min(BATCH);
         let ends = &ends[..n];
         let batch = &mut scratch.batch;
+        let table = scratch.short_words.table();
         let mut at = start;
-        for (place, &end) in ends.iter().enumerate() {
+        for ((&end, key), home) in ends.iter().zip(&mut batch.keys).zip(&mut batch.homes) {
             let to = base + end as usize;
-            let length = to - at;
-            let mut key = cache::key(text, at, length.min(LONGEST_SHORT));
-            if length > LONGEST_SHORT {
-                key = NO_KEY;
-            }
-            let home = scratch.short_words.home(&key);
-            scratch.short_words.prefetch(home);
-            batch.keys[place] = key;
-            batch.homes[place] = home;
+            *key = cache::key(text, at, to - at);
+            *home = table.home(key);
+            table.prefetch(*home);
             at = to;
         }
         let mut n_missing = 0;
-        for place in 0..n {
-            let found = scratch.short_words.find(batch.homes[place], &batch.keys[place]);
-            batch.found[place] = found;
+        for (place, (found, (key, &home))) in
+            batch.found[..n].iter_mut().zip(batch.keys.iter().zip(&batch.homes)).enumerate()
+        {
+            *found = table.find(home, key);
             batch.missing[n_missing] = place as u8;
-            n_missing += usize::from(found == NOWHERE);
+            n_missing += usize::from(*found == NOWHERE);
         }
         if n_missing > 0 {
             self.encode_missing_outlined(text, base, start, ends, n_missing, scratch)?;
         }
         let batch = &scratch.batch;
+        let table = scratch.short_words.table();
         for (&found, end) in batch.found[..n].iter().zip(output_ends) {
             if found < FRESH {
-                filled += scratch.short_words.write_ids(found, &mut out[filled..]);
+                filled += table.write_ids(found, &mut out[filled..]);
             } else {
                 let (from, to) = batch.fresh[(found - FRESH) as usize].ids;
                 let ids = &batch.fresh_ids[from as usize..to as usize];
