@@ -17,9 +17,9 @@ const MOST_ENDS: usize = 1024;
 #[derive(Debug)]
 pub struct Tokenizer {
     definition: Definition,
-    encoder: Encoder,
-    raw_added_tokens: AddedTokenFinder,
-    normalized_added_tokens: AddedTokenFinder,
+    pub(crate) encoder: Encoder,
+    pub(crate) raw_added_tokens: AddedTokenFinder,
+    pub(crate) normalized_added_tokens: AddedTokenFinder,
     /// Bytes of every token by id, ordinary or not: the table to decode with.
     decoding: Vec<Option<Range<u32>>>,
     decoding_bytes: Vec<u8>,
@@ -115,16 +115,17 @@ impl Tokenizer {
     ) -> Result<(), Error> {
         self.raw_added_tokens.for_each_part(text, special, &mut |part| {
             let range = match part {
-                Part::Token(token_id) => return push(ids, token_id),
+                Part::Token(token_id, _) => return push(ids, token_id),
                 Part::Text(range) => range,
             };
             let normalized = normalize(&self.definition.normalization, &text[range.clone()]);
             let unchanged = matches!(normalized, Cow::Borrowed(_));
             self.normalized_added_tokens
                 .for_each_part(&normalized, special, &mut |part| match part {
-                    Part::Token(token_id) => push(ids, token_id),
+                    Part::Token(token_id, _) => push(ids, token_id),
                     Part::Text(inner) => self
-                        .encode_plain(&normalized[inner.clone()], scratch, ids)
+                        .encode_plain(&normalized[inner.clone()], true, scratch, ids)
+                        .map(|_| ())
                         .map_err(|error| error.shifted_by(inner.start)),
                 })
                 // Offsets in a text that normalization changed would name bytes that the caller never saw.
@@ -134,21 +135,38 @@ impl Tokenizer {
         })
     }
 
-    /// Encodes text in which no added token is left.
-    fn encode_plain(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) -> Result<(), Error> {
+    /// Encodes text in which no added token is left, and returns how much: all of it, or, if more may come, the pretokens
+    /// that nothing after it can change.
+    pub(crate) fn encode_plain(
+        &self,
+        text: &str,
+        is_last: bool,
+        scratch: &mut Scratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<usize, Error> {
         let Some(scanner) = self.definition.pretokenizer.scanner() else {
-            return self.encode_by_steps(text, scratch, ids);
+            if !is_last {
+                return Ok(0);
+            }
+            return self.encode_by_steps(text, scratch, ids).map(|()| text.len());
         };
         let mut start = 0;
         let mut found = std::mem::take(&mut scratch.found);
         let mut result = Ok(());
-        while start < text.len() && result.is_ok() {
-            let settled = scanner.scan(text, start, &mut found);
+        while result.is_ok() {
+            let settled = if is_last {
+                scanner.scan(text, start, &mut found)
+            } else {
+                scanner.scan_unfinished(text, start, &mut found)
+            };
+            if settled == start {
+                break;
+            }
             result = self.encoder.encode_pretokens(text, start, &found.ends, scratch, ids);
             start = settled;
         }
         scratch.found = found;
-        result
+        result.map(|()| start)
     }
 
     /// The same for a pretokenizer without a scanner.

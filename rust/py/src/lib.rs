@@ -5,6 +5,7 @@
 
 mod errors;
 mod packing;
+mod streaming;
 mod text;
 mod tokenizer;
 mod training;
@@ -25,6 +26,9 @@ mod _rust {
         pack_document_lengths, pack_input_ids, pack_labels, pack_plan, pack_position_ids, pack_segment_ids,
         pack_verify,
     };
+
+    #[pymodule_export]
+    use crate::streaming::PyTokenStream;
 
     #[pymodule_export]
     use crate::training::PyTrainer;

@@ -2,18 +2,18 @@
 
 use crate::errors::{detached, IntoException};
 use crate::text::{cut_chunk, Text};
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use portmanteau_bpe::format::{bundled, huggingface, merges_txt, tekken, tiktoken};
 use portmanteau_bpe::parallel::split_by_weight;
 use portmanteau_bpe::pretokenizer::NAMED_PATTERNS;
 use portmanteau_bpe::{
-    AddedToken, Definition, EncodedBatch, Error, ErrorKind, Merges, Pretokenizer, Scratch, SpecialTokens,
-    Tokenizer,
+    AddedToken, Definition, EncodedBatch, Error, ErrorKind, Merges, OffsetUnit, Pretokenizer, Scratch,
+    SpecialTokens, Tokenizer,
 };
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Text that a thread encodes, in well under a second, before Python hears signals again.
 const ROUND_BYTES_PER_THREAD: usize = 4 << 20;
@@ -24,24 +24,30 @@ const MOST_SCRATCHES: usize = 16;
 /// An exact byte-level BPE tokenizer.
 #[pyclass(frozen, module = "portmanteau._rust", name = "Tokenizer")]
 pub(crate) struct PyTokenizer {
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     /// Only ever locked with `try_lock`: a lock that another thread held during `fork` stays locked in the child.
     scratches: Mutex<Vec<Scratch>>,
 }
 
+type IdsWithPlaces<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray2<i64>>);
 type Arrays<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>);
 
 impl PyTokenizer {
     /// Makes a definition ready to encode.
     pub(crate) fn from_definition(definition: Definition) -> Result<Self, Error> {
-        Ok(Self { tokenizer: Tokenizer::new(definition)?, scratches: Mutex::default() })
+        Ok(Self { tokenizer: Tokenizer::new(definition)?.into(), scratches: Mutex::default() })
     }
 
     fn load(py: Python<'_>, read: impl FnOnce() -> Result<Definition, Error> + Send) -> PyResult<Self> {
         detached(py, || Self::from_definition(read()?))
     }
 
-    fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
+    /// The tokenizer, for who outlives this call.
+    pub(crate) fn shared(&self) -> Arc<Tokenizer> {
+        self.tokenizer.clone()
+    }
+
+    pub(crate) fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
         let mut scratch = self.scratches.try_lock().ok().and_then(|mut kept| kept.pop()).unwrap_or_default();
         let result = work(&mut scratch);
         if let Ok(mut kept) = self.scratches.try_lock() {
@@ -94,13 +100,13 @@ impl PyTokenizer {
 
 /// What to do with special tokens: `"text"`, `"parse"`, `"error"`, or the ids to parse.
 #[derive(FromPyObject)]
-enum SpecialArgument {
+pub(crate) enum SpecialArgument {
     Policy(String),
     Ids(Vec<u32>),
 }
 
 impl SpecialArgument {
-    fn into_policy(self) -> SpecialTokens {
+    pub(crate) fn into_policy(self) -> SpecialTokens {
         match self {
             Self::Ids(ids) => SpecialTokens::ParseOnly(ids),
             // The Python layer lets no other word through.
@@ -212,6 +218,27 @@ impl PyTokenizer {
         let py = text.py();
         let (text, special) = (Text::from_python(text, None)?, special.into_policy());
         Ok(detached(py, || self.encode_one(&text, &special))?.into_pyarray(py))
+    }
+
+    /// The ids of one text, and the start and end of each in it: in characters, or in bytes of UTF-8.
+    fn encode_with_offsets<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        special: SpecialArgument,
+        characters: bool,
+    ) -> PyResult<IdsWithPlaces<'py>> {
+        let py = text.py();
+        let (text, special) = (Text::from_python(text, None)?, special.into_policy());
+        let unit = if characters { OffsetUnit::Characters } else { OffsetUnit::Bytes };
+        let (ids, offsets) = detached(py, || {
+            let encoded = self.with_scratch(|scratch| {
+                self.tokenizer.encode_with_offsets(text.as_ref(), &special, unit, scratch)
+            })?;
+            let ends = encoded.offsets.iter().flat_map(|range| [range.start as i64, range.end as i64]);
+            Ok::<_, Error>((encoded.ids, ends.collect::<Vec<_>>()))
+        })?;
+        let shape = [ids.len(), 2];
+        Ok((ids.into_pyarray(py), offsets.into_pyarray(py).reshape(shape)?))
     }
 
     /// The ids and offsets of every text of an iterable.
