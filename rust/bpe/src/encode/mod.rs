@@ -22,6 +22,7 @@ use crate::{Error, ErrorKind, MergeTable, Merges, Vocabulary};
 use batch::{Batch, BATCH};
 use cache::{LongWords, ShortWords};
 use canonical::{Canonical, NONE};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 /// What to do with a byte that has no token of its own.
@@ -38,9 +39,12 @@ const SHORT_WORDS_BYTES: usize = 16 << 20;
 /// What the cache of long words takes at most.
 const LONG_WORDS_BYTES: usize = 16 << 20;
 
-/// Memory that an encoder keeps from word to word: give each thread its own, and keep it warm.
+/// Memory that an encoder keeps from word to word: give each thread its own, and keep it warm. Another encoder may go on
+/// with it, but starts with empty caches.
 #[derive(Debug)]
 pub struct Scratch {
+    /// The number of the encoder whose words the caches hold.
+    owner: u64,
     symbols: Vec<u32>,
     merge: MergeScratch,
     short_words: ShortWords,
@@ -55,6 +59,7 @@ pub struct Scratch {
 impl Default for Scratch {
     fn default() -> Self {
         Self {
+            owner: 0,
             symbols: Vec::new(),
             merge: MergeScratch::default(),
             short_words: ShortWords::new(SHORT_WORDS_BYTES),
@@ -66,9 +71,25 @@ impl Default for Scratch {
     }
 }
 
+impl Scratch {
+    /// Empties the caches if they hold the words of another encoder.
+    fn belong_to(&mut self, encoder: &Encoder) {
+        if self.owner != encoder.number {
+            self.owner = encoder.number;
+            self.short_words = ShortWords::new(SHORT_WORDS_BYTES);
+            self.long_words = LongWords::new(LONG_WORDS_BYTES);
+        }
+    }
+}
+
+/// The number of the next encoder; 0 is that of none.
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
+
 /// Encodes pretokens, exactly: equal to applying the lowest-rank merge, leftmost first, until none applies.
 #[derive(Debug)]
 pub struct Encoder {
+    /// No other encoder of this process has the same.
+    number: u64,
     vocabulary: Arc<Vocabulary>,
     rule: Rule,
     whole_words_first: bool,
@@ -102,7 +123,8 @@ impl Encoder {
             None => Rule::Full(MergeTable::new(&vocabulary, merges)),
         };
         let longest_token = vocabulary.iter().map(|(_, bytes)| bytes.len()).max().unwrap_or(0);
-        Self { vocabulary, rule, whole_words_first, unknown, longest_token }
+        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self { number, vocabulary, rule, whole_words_first, unknown, longest_token }
     }
 
     /// The number of pairs of tokens that merge.
@@ -126,6 +148,7 @@ impl Encoder {
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<(), Error> {
+        scratch.belong_to(self);
         let n_bytes = ends.last().map_or(0, |&end| end as usize);
         let mut buffer = std::mem::take(&mut scratch.ids);
         if buffer.len() < n_bytes + 4 {
