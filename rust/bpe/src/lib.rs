@@ -3,7 +3,9 @@
 #![doc = include_str!("../README.md")]
 
 mod added_tokens;
+mod batch;
 pub mod byte_level;
+mod cutting;
 mod definition;
 pub mod encode;
 mod error;
@@ -11,18 +13,21 @@ mod fingerprint;
 pub mod format;
 mod merges;
 pub mod normalizer;
+mod output;
 pub mod parallel;
 pub mod pretokenizer;
+mod scratch_pool;
 mod token_index;
 mod tokenizer;
 pub mod train;
 mod vocabulary;
 
 pub use added_tokens::{AddedToken, SpecialTokens};
+pub use batch::EncodedBatch;
 pub use definition::{CarriedParts, Definition};
 pub use encode::{Encoder, Scratch, UnknownToken};
 pub use error::{Error, ErrorKind};
 pub use merges::{Merge, MergeTable, Merges};
 pub use pretokenizer::Pretokenizer;
-pub use tokenizer::{EncodedBatch, Tokenizer};
+pub use tokenizer::Tokenizer;
 pub use vocabulary::{Vocabulary, MAX_TOKEN_ID};

@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 use unicode_normalization_alignments::{
-    is_nfc_quick, is_nfd_quick, is_nfkc_quick, is_nfkd_quick, IsNormalized, UnicodeNormalization,
+    char::canonical_combining_class, is_nfc_quick, is_nfd_quick, is_nfkc_quick, is_nfkd_quick, IsNormalized,
+    UnicodeNormalization,
 };
 
 /// One of the four Unicode normalization forms (Unicode Standard Annex 15).
@@ -36,14 +37,19 @@ impl NormalizationForm {
         }
     }
 
-    fn apply(self, text: &str) -> Option<String> {
+    /// Whether a text is surely in this form.
+    fn has(self, text: impl Iterator<Item = char>) -> bool {
         let quick = match self {
-            Self::Nfc => is_nfc_quick(text.chars()),
-            Self::Nfd => is_nfd_quick(text.chars()),
-            Self::Nfkc => is_nfkc_quick(text.chars()),
-            Self::Nfkd => is_nfkd_quick(text.chars()),
+            Self::Nfc => is_nfc_quick(text),
+            Self::Nfd => is_nfd_quick(text),
+            Self::Nfkc => is_nfkc_quick(text),
+            Self::Nfkd => is_nfkd_quick(text),
         };
-        (quick != IsNormalized::Yes).then(|| match self {
+        quick == IsNormalized::Yes
+    }
+
+    fn apply(self, text: &str) -> Option<String> {
+        (!self.has(text.chars())).then(|| match self {
             // Each character comes with how far it was moved, which concerns offsets only.
             Self::Nfc => text.nfc().map(|(character, _)| character).collect(),
             Self::Nfd => text.nfd().map(|(character, _)| character).collect(),
@@ -67,4 +73,42 @@ pub fn normalize<'t>(forms: &[NormalizationForm], text: &'t str) -> Cow<'t, str>
         }
     }
     normalized
+}
+
+/// Whether a text may be cut at `place` before it is normalized: the normalized pieces, one after the other, are the
+/// normalized text, and the characters on both sides of the cut are as before.
+///
+/// That is so where the characters on both sides, and the one after those, are in the form by themselves and begin anew:
+/// they change neither with what comes before them nor with what follows (Unicode Standard Annex 15, section 9).
+pub(crate) fn may_cut(forms: &[NormalizationForm], text: &str, place: usize) -> bool {
+    let [form] = forms else { return forms.is_empty() };
+    let mut near = text[..place].chars().next_back().into_iter().chain(text[place..].chars().take(2));
+    near.all(|character| canonical_combining_class(character) == 0 && form.has(std::iter::once(character)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_text_that_may_be_cut_is_the_same_in_two(
+            characters in prop::collection::vec(
+                prop::sample::select("aé1 \ne\u{301}\u{327}\u{323}한\u{1112}\u{1161}\u{11ab}각\u{11a8}中½ﬁΩ\u{2126}\u{212b}\u{37a}ぱは\u{309a}🙂\u{958}\u{1d15e}\u{f71}\u{f73}".chars().collect::<Vec<_>>()),
+                0..8,
+            ),
+        ) {
+            let text: String = characters.into_iter().collect();
+            for (_, form) in NormalizationForm::NAMED {
+                let whole = normalize(&[form], &text);
+                for (place, after) in text.char_indices().filter(|(place, _)| may_cut(&[form], &text, *place)) {
+                    let (left, right) = (normalize(&[form], &text[..place]), normalize(&[form], &text[place..]));
+                    prop_assert_eq!(format!("{left}{right}"), whole.as_ref());
+                    prop_assert_eq!(left.chars().next_back(), text[..place].chars().next_back());
+                    prop_assert_eq!(right.chars().next(), Some(after));
+                }
+            }
+        }
+    }
 }

@@ -1,0 +1,32 @@
+//! Scratch memory that is kept warm between calls.
+//!
+//! Nobody ever waits for a lock here: one that another thread held during `fork` stays locked in the child, where its
+//! place is passed over.
+
+use crate::Scratch;
+use std::sync::Mutex;
+
+/// At most so many are kept.
+const MOST_KEPT: usize = 32;
+
+/// Scratch memory of one tokenizer that nobody uses at the moment.
+#[derive(Debug, Default)]
+pub(crate) struct ScratchPool {
+    places: [Mutex<Option<Box<Scratch>>>; MOST_KEPT],
+}
+
+impl ScratchPool {
+    /// Takes one that is warm, or a new one.
+    pub(crate) fn take(&self) -> Box<Scratch> {
+        let mut open = self.places.iter().filter_map(|place| place.try_lock().ok());
+        open.find_map(|mut place| place.take()).unwrap_or_default()
+    }
+
+    /// Keeps one for the next call, if there is room.
+    pub(crate) fn give_back(&self, scratch: Box<Scratch>) {
+        let mut open = self.places.iter().filter_map(|place| place.try_lock().ok());
+        if let Some(mut place) = open.find(|place| place.is_none()) {
+            *place = Some(scratch);
+        }
+    }
+}
