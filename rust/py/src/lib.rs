@@ -5,6 +5,7 @@
 
 mod errors;
 mod packing;
+mod signals;
 mod text;
 mod tokenizer;
 mod training;
