@@ -42,7 +42,7 @@ pub(crate) fn interruptible<T: Send>(
                 .map_err(|error| Stop::Raised(error.into()))?;
             let mut raised = None;
             while raised.is_none() && news.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
-                raised = Python::attach(|py| py.check_signals()).err();
+                raised = Python::attach(|py| py.check_signals().err());
                 interrupted.store(raised.is_some(), Ordering::Relaxed);
             }
             let result = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
