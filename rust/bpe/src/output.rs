@@ -17,7 +17,7 @@ pub(crate) trait Output: Default + Send {
     fn encode_pretokens(
         &mut self,
         encoder: &Encoder,
-        text: &[u8],
+        text: &str,
         start: usize,
         ends: &[u32],
         scratch: &mut Scratch,
@@ -44,7 +44,7 @@ impl Output for Vec<u32> {
     fn encode_pretokens(
         &mut self,
         encoder: &Encoder,
-        text: &[u8],
+        text: &str,
         start: usize,
         ends: &[u32],
         scratch: &mut Scratch,
@@ -79,7 +79,7 @@ impl Output for Count {
     fn encode_pretokens(
         &mut self,
         encoder: &Encoder,
-        text: &[u8],
+        text: &str,
         start: usize,
         ends: &[u32],
         scratch: &mut Scratch,

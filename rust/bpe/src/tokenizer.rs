@@ -162,9 +162,9 @@ impl Tokenizer {
         while start < text.len() && result.is_ok() {
             let settled = scanner.scan(text, start, &mut found);
             let encoder = &self.encoder;
-            result = call.go_on().and_then(|()| {
-                output.encode_pretokens(encoder, text.as_bytes(), start, &found.ends, scratch)
-            });
+            result = call
+                .go_on()
+                .and_then(|()| output.encode_pretokens(encoder, text, start, &found.ends, scratch));
             start = settled;
         }
         scratch.found = found;
@@ -185,10 +185,10 @@ impl Tokenizer {
             let offset = offset_in(text, pretoken);
             if offset != Some(done) || ends.len() == MOST_ENDS || done - start > u32::MAX as usize / 2 {
                 call.go_on()?;
-                output.encode_pretokens(&self.encoder, text.as_bytes(), start, &ends, scratch)?;
+                output.encode_pretokens(&self.encoder, text, start, &ends, scratch)?;
                 ends.clear();
                 let Some(offset) = offset else {
-                    let word = pretoken.as_bytes();
+                    let word = pretoken;
                     return output
                         .encode_pretokens(&self.encoder, word, 0, &[word.len() as u32], scratch)
                         .map_err(Error::without_offset);
@@ -199,7 +199,7 @@ impl Tokenizer {
             ends.push((done - start) as u32);
             Ok(())
         })?;
-        output.encode_pretokens(&self.encoder, text.as_bytes(), start, &ends, scratch)
+        output.encode_pretokens(&self.encoder, text, start, &ends, scratch)
     }
 
     /// What knows where texts may be cut, or `None` if they must stay whole.

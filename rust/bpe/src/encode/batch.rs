@@ -5,11 +5,12 @@
 //! 3. The words on the list are looked for in the vocabulary, and those that are not there are merged, side by side.
 //! 4. The ids are written, in order. Only then do the new words enter the cache, so that no place found in 2 moves.
 
-use super::cache::{self, Key, LongWords, LONGEST_SHORT, NOWHERE, NO_KEY};
+use super::cache::{self, Key, LongWords, LONGEST_SHORT, NOWHERE};
 use super::canonical::NONE;
 use super::dispatch::with_best_features;
 use super::merge::{merge_side_by_side, Word};
-use super::{Encoder, Rule, Scratch};
+use super::words::{Rule, Words};
+use super::Scratch;
 use crate::Error;
 
 /// Pretokens in a batch.
@@ -46,7 +47,7 @@ struct Fresh {
 impl Default for Batch {
     fn default() -> Self {
         Self {
-            keys: [NO_KEY; BATCH],
+            keys: [[0; 2]; BATCH],
             homes: [0; BATCH],
             found: [0; BATCH],
             missing: [0; BATCH],
@@ -57,8 +58,63 @@ impl Default for Batch {
     }
 }
 
-impl Encoder {
-    /// Writes the ids of up to [`BATCH`] pretokens to the front of `out`, which has room for one a byte and three more; returns how many.
+/// What the words of a text come out as.
+#[derive(Debug, Default)]
+pub(super) struct Outputs {
+    buffer: Vec<u32>,
+    n_filled: usize,
+    /// By word: where its outputs end.
+    pub(super) ends: Vec<u32>,
+}
+
+impl Outputs {
+    pub(super) fn get(&self) -> &[u32] {
+        &self.buffer[..self.n_filled]
+    }
+}
+
+impl Words {
+    /// Leaves what the words of `text` come out as in `outputs`; `ends` as in [`super::Encoder::encode_pretokens`].
+    pub(super) fn encode_all(
+        &self,
+        text: &[u8],
+        start: usize,
+        ends: &[u32],
+        scratch: &mut Scratch,
+        outputs: &mut Outputs,
+    ) -> Result<(), Error> {
+        // A word has at most one output a byte; the last few may be written past their number.
+        let most = ends.last().map_or(0, |&end| end as usize) + 4;
+        if outputs.buffer.len() < most {
+            outputs.buffer.resize(most, 0);
+        }
+        outputs.n_filled = 0;
+        outputs.ends.resize(ends.len(), 0);
+        with_best_features(
+            #[inline(always)]
+            || {
+                let mut from = start;
+                for (ends, output_ends) in ends.chunks(BATCH).zip(outputs.ends.chunks_mut(BATCH)) {
+                    let buffer = &mut outputs.buffer;
+                    outputs.n_filled = self.encode_batch(
+                        text,
+                        start,
+                        from,
+                        ends,
+                        scratch,
+                        buffer,
+                        outputs.n_filled,
+                        output_ends,
+                    )?;
+                    from = start + ends[ends.len() - 1] as usize;
+                }
+                Ok(())
+            },
+        )
+    }
+
+    /// Writes what up to [`BATCH`] words come out as behind the first `filled` of `out`, which has room for one a byte and four more;
+    /// returns how many are filled then.
     #[inline(always)]
     pub(super) fn encode_batch(
         &self,
@@ -68,48 +124,47 @@ impl Encoder {
         ends: &[u32],
         scratch: &mut Scratch,
         out: &mut [u32],
+        mut filled: usize,
+        output_ends: &mut [u32],
     ) -> Result<usize, Error> {
         let n = ends.len().min(BATCH);
         let ends = &ends[..n];
         let batch = &mut scratch.batch;
+        let table = scratch.short_words.table();
         let mut at = start;
-        for (place, &end) in ends.iter().enumerate() {
+        for ((&end, key), home) in ends.iter().zip(&mut batch.keys).zip(&mut batch.homes) {
             let to = base + end as usize;
-            let length = to - at;
-            let mut key = cache::key(text, at, length.min(LONGEST_SHORT));
-            if length > LONGEST_SHORT {
-                key = NO_KEY;
-            }
-            let home = scratch.short_words.home(&key);
-            scratch.short_words.prefetch(home);
-            batch.keys[place] = key;
-            batch.homes[place] = home;
+            *key = cache::key(text, at, to - at);
+            *home = table.home(key);
+            table.prefetch(*home);
             at = to;
         }
         let mut n_missing = 0;
-        for place in 0..n {
-            let found = scratch.short_words.find(batch.homes[place], &batch.keys[place]);
-            batch.found[place] = found;
+        for (place, (found, (key, &home))) in
+            batch.found[..n].iter_mut().zip(batch.keys.iter().zip(&batch.homes)).enumerate()
+        {
+            *found = table.find(home, key);
             batch.missing[n_missing] = place as u8;
-            n_missing += usize::from(found == NOWHERE);
+            n_missing += usize::from(*found == NOWHERE);
         }
         if n_missing > 0 {
             self.encode_missing_outlined(text, base, start, ends, n_missing, scratch)?;
         }
         let batch = &scratch.batch;
-        let mut filled = 0;
-        for &found in &batch.found[..n] {
+        let table = scratch.short_words.table();
+        for (&found, end) in batch.found[..n].iter().zip(output_ends) {
             if found < FRESH {
-                filled += scratch.short_words.write_ids(found, &mut out[filled..]);
+                filled += table.write_ids(found, &mut out[filled..]);
             } else {
                 let (from, to) = batch.fresh[(found - FRESH) as usize].ids;
                 let ids = &batch.fresh_ids[from as usize..to as usize];
                 out[filled..filled + ids.len()].copy_from_slice(ids);
                 filled += ids.len();
             }
+            *end = filled as u32;
         }
         if n_missing > 0 {
-            self.keep(text, scratch);
+            keep(scratch);
         }
         Ok(filled)
     }
@@ -165,30 +220,30 @@ impl Encoder {
                 if let Some(ids) = long_words.get(fresh.hash, word) {
                     batch.fresh_ids.extend_from_slice(ids);
                 } else {
-                    self.encode_new(word, symbols, merge).map_err(|error| error.shifted_by(fresh.start))?;
+                    self.encode(word, symbols, merge).map_err(|error| error.shifted_by(fresh.start))?;
                     batch.fresh_ids.extend_from_slice(symbols);
                     long_words.insert(fresh.hash, word, symbols);
                 }
             } else if let Some(token_id) = self.whole_word(word) {
                 batch.fresh_ids.push(token_id);
             } else if let Rule::Canonical(canonical) = &self.rule {
-                batch.words[n_words].start(word.iter().map(|&byte| u32::from(byte)), &canonical.pairs);
+                batch.words[n_words].start(word.iter().map(|&byte| u32::from(byte)), &self.merges(canonical));
                 fresh.word = n_words as u32;
                 n_words += 1;
             } else {
-                self.encode_new(word, symbols, merge).map_err(|error| error.shifted_by(fresh.start))?;
+                self.encode(word, symbols, merge).map_err(|error| error.shifted_by(fresh.start))?;
                 batch.fresh_ids.extend_from_slice(symbols);
             }
             fresh.ids = (ids_start, batch.fresh_ids.len() as u32);
         }
         if let Rule::Canonical(canonical) = &self.rule {
             for words in batch.words[..n_words].chunks_mut(32) {
-                merge_side_by_side(words, &canonical.pairs);
+                merge_side_by_side(words, &self.merges(canonical));
             }
             for fresh in batch.fresh.iter_mut().filter(|fresh| fresh.word != NONE) {
                 let start = batch.fresh_ids.len();
                 let symbols = batch.words[fresh.word as usize].symbols();
-                batch.fresh_ids.extend(symbols.map(|symbol| canonical.token_ids[symbol as usize]));
+                batch.fresh_ids.extend(symbols.map(|symbol| self.output(canonical, symbol)));
                 fresh.ids = (start as u32, batch.fresh_ids.len() as u32);
                 if batch.fresh_ids[start..].contains(&NONE) {
                     let word = &text[fresh.start..fresh.start + fresh.length];
@@ -198,14 +253,15 @@ impl Encoder {
         }
         Ok(())
     }
+}
 
-    #[cold]
-    #[inline(never)]
-    fn keep(&self, _text: &[u8], scratch: &mut Scratch) {
-        let batch = &scratch.batch;
-        for fresh in batch.fresh.iter().filter(|fresh| fresh.length <= LONGEST_SHORT) {
-            let ids = &batch.fresh_ids[fresh.ids.0 as usize..fresh.ids.1 as usize];
-            scratch.short_words.insert(&batch.keys[fresh.number], ids);
-        }
+/// Lets the new words enter the cache.
+#[cold]
+#[inline(never)]
+fn keep(scratch: &mut Scratch) {
+    let batch = &scratch.batch;
+    for fresh in batch.fresh.iter().filter(|fresh| fresh.length <= LONGEST_SHORT) {
+        let ids = &batch.fresh_ids[fresh.ids.0 as usize..fresh.ids.1 as usize];
+        scratch.short_words.insert(&batch.keys[fresh.number], ids);
     }
 }

@@ -13,18 +13,15 @@ use super::prefetch;
 /// The bytes of a short word, padded with zeros, and its length in the last byte.
 pub(super) type Key = [u64; 2];
 
-/// A key that is no word's.
-pub(super) const NO_KEY: Key = [u64::MAX; 2];
-
 /// The longest short word.
 pub(super) const LONGEST_SHORT: usize = 15;
 
 /// No place.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
-/// By length: the bytes of a key that are the word's.
-const MASKS: [Key; LONGEST_SHORT + 1] = {
-    let mut masks = [[0; 2]; LONGEST_SHORT + 1];
+/// By length: the bytes of a key that are the word's. A longer word has none.
+const MASKS: [Key; LONGEST_SHORT + 2] = {
+    let mut masks = [[0; 2]; LONGEST_SHORT + 2];
     let mut length = 0;
     while length <= LONGEST_SHORT {
         let mask = (1_u128 << (8 * length)) - 1;
@@ -34,20 +31,21 @@ const MASKS: [Key; LONGEST_SHORT + 1] = {
     masks
 };
 
-/// Makes the key of the `length` bytes at `start` of `text`, at most [`LONGEST_SHORT`].
-#[inline]
+/// Makes the key of the `length` bytes at `start` of `text`. A word that is not short has a key that no short word has.
+#[inline(always)]
 pub(super) fn key(text: &[u8], start: usize, length: usize) -> Key {
-    let bytes = if let Some(bytes) = text.get(start..start + 16) {
-        [0, 8].map(|at| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap_or_default()))
-    } else {
-        let mut padded = [0; 16];
-        let bytes = &text[start..start + length];
-        padded[..length].copy_from_slice(bytes);
-        let bytes = u128::from_le_bytes(padded);
-        [bytes as u64, (bytes >> 64) as u64]
+    let length = length.min(LONGEST_SHORT + 1);
+    let bytes = match text.get(start..).and_then(<[u8]>::first_chunk::<16>) {
+        Some(bytes) => u128::from_le_bytes(*bytes),
+        None => {
+            let mut padded = [0; 16];
+            let bytes = &text[start..];
+            padded[..bytes.len()].copy_from_slice(bytes);
+            u128::from_le_bytes(padded)
+        }
     };
     let mask = &MASKS[length];
-    [bytes[0] & mask[0], bytes[1] & mask[1] | (length as u64) << 56]
+    [bytes as u64 & mask[0], (bytes >> 64) as u64 & mask[1] | (length as u64) << 56]
 }
 
 #[inline]
@@ -99,45 +97,10 @@ impl ShortWords {
         }
     }
 
-    /// Where a word would be, if it is here.
-    #[inline]
-    pub(super) fn home(&self, key: &Key) -> u32 {
-        fold(key[0], key[1]) as u32 & (self.pairs.len() as u32 - 1)
-    }
-
-    /// Asks for the memory of a home.
-    #[inline]
-    pub(super) fn prefetch(&self, home: u32) {
-        prefetch(self.pairs.as_ptr().wrapping_add(home as usize));
-    }
-
-    /// The place of a word, or [`NOWHERE`].
-    #[inline]
-    pub(super) fn find(&self, home: u32, key: &Key) -> u32 {
-        let Pair([first, second]) = &self.pairs[home as usize];
-        let is_second = second.key == *key;
-        let place = home * 2 + u32::from(is_second);
-        if is_second | (first.key == *key) {
-            place
-        } else {
-            NOWHERE
-        }
-    }
-
-    /// Writes the ids of the word at a place to the front of `out`, and perhaps rubbish behind them, up to four in all; returns how many.
-    #[inline]
-    pub(super) fn write_ids(&self, place: u32, out: &mut [u32]) -> usize {
-        let entry = &self.pairs[place as usize / 2].0[place as usize % 2];
-        let n_ids = entry.ids[0] >> 24;
-        if n_ids == IN_POOL {
-            let ids = &self.pool[entry.ids[1] as usize..entry.ids[2] as usize];
-            out[..ids.len()].copy_from_slice(ids);
-            return ids.len();
-        }
-        let out = &mut out[..4];
-        out.copy_from_slice(&entry.ids);
-        out[0] &= ID;
-        n_ids as usize
+    /// The table, to look several words up.
+    #[inline(always)]
+    pub(super) fn table(&self) -> ShortTable<'_> {
+        ShortTable { pairs: &self.pairs, pool: &self.pool }
     }
 
     /// Keeps a word that is not here.
@@ -162,7 +125,7 @@ impl ShortWords {
     }
 
     fn put(&mut self, entry: Entry) {
-        let home = self.home(&entry.key);
+        let home = self.table().home(&entry.key);
         let Pair(pair) = &mut self.pairs[home as usize];
         if pair[0].key != entry.key {
             *pair = [entry, pair[0]];
@@ -180,6 +143,59 @@ impl ShortWords {
                 self.put(entry);
             }
         }
+    }
+}
+
+/// The cache of short words while it does not change.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ShortTable<'c> {
+    pairs: &'c [Pair],
+    pool: &'c [u32],
+}
+
+impl ShortTable<'_> {
+    /// Where a word would be, if it is here.
+    #[inline(always)]
+    pub(super) fn home(self, key: &Key) -> u32 {
+        let mixed = (key[0] ^ key[1].rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed >> 32) as u32 & (self.pairs.len() as u32 - 1)
+    }
+
+    /// Asks for the memory of a home.
+    #[inline(always)]
+    pub(super) fn prefetch(self, home: u32) {
+        prefetch(self.pairs.as_ptr().wrapping_add(home as usize));
+    }
+
+    /// The place of a word, or [`NOWHERE`].
+    #[inline(always)]
+    #[allow(clippy::needless_bitwise_bool)] // a branch less that may go wrong
+    pub(super) fn find(self, home: u32, key: &Key) -> u32 {
+        let Pair([first, second]) = &self.pairs[home as usize];
+        let is_second = second.key == *key;
+        let place = home * 2 + u32::from(is_second);
+        if is_second | (first.key == *key) {
+            place
+        } else {
+            NOWHERE
+        }
+    }
+
+    /// Writes the ids of the word at a place to the front of `out`, and perhaps rubbish behind them, up to four in all;
+    /// returns how many.
+    #[inline(always)]
+    pub(super) fn write_ids(self, place: u32, out: &mut [u32]) -> usize {
+        let entry = &self.pairs[place as usize / 2].0[place as usize % 2];
+        let n_ids = entry.ids[0] >> 24;
+        if n_ids == IN_POOL {
+            let ids = &self.pool[entry.ids[1] as usize..entry.ids[2] as usize];
+            out[..ids.len()].copy_from_slice(ids);
+            return ids.len();
+        }
+        if let Some(out) = out.first_chunk_mut::<4>() {
+            *out = [entry.ids[0] & ID, entry.ids[1], entry.ids[2], entry.ids[3]];
+        }
+        n_ids as usize
     }
 }
 

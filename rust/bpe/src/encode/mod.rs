@@ -12,18 +12,22 @@ mod merge;
 mod pairs;
 mod prefetch;
 mod rows;
+mod superwords;
+mod words;
 
 pub use merge::{merge_all, MergeRule, MergeScratch};
 
 pub(crate) use prefetch::prefetch;
 
 use crate::pretokenizer::scanner::ScanScratch;
-use crate::{Error, ErrorKind, MergeTable, Merges, Vocabulary};
-use batch::{Batch, BATCH};
+use crate::{Error, MergeTable, Merges, Vocabulary};
+use batch::{Batch, Outputs};
 use cache::{LongWords, ShortWords};
-use canonical::{Canonical, NONE};
+use canonical::Canonical;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use superwords::{Links, Superwords};
+use words::{Rule, Words};
 
 /// What to do with a byte that has no token of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +56,12 @@ pub struct Scratch {
     batch: Batch,
     /// What the pretokenizer found.
     pub(crate) found: ScanScratch,
-    /// The ids of the pretokens that are being encoded.
-    ids: Vec<u32>,
+    /// The words within the pretokens.
+    pub(crate) words_found: ScanScratch,
+    outputs: Outputs,
+    /// The pieces of the pretokens, and the numbers of those that are the last of theirs.
+    pieces: (Vec<u32>, Vec<u32>),
+    links: Links,
 }
 
 impl Default for Scratch {
@@ -66,7 +74,10 @@ impl Default for Scratch {
             long_words: LongWords::new(LONG_WORDS_BYTES),
             batch: Batch::default(),
             found: ScanScratch::default(),
-            ids: Vec::new(),
+            words_found: ScanScratch::default(),
+            outputs: Outputs::default(),
+            pieces: Default::default(),
+            links: Links::default(),
         }
     }
 }
@@ -90,20 +101,8 @@ static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 pub struct Encoder {
     /// No other encoder of this process has the same.
     number: u64,
-    vocabulary: Arc<Vocabulary>,
-    rule: Rule,
-    whole_words_first: bool,
-    unknown: Option<UnknownToken>,
-    longest_token: usize,
-}
-
-/// The merges in the form that encoding uses.
-#[derive(Debug)]
-enum Rule {
-    /// Those that can happen, over symbols.
-    Canonical(Canonical),
-    /// All, over token ids: for vocabularies without a canonical form.
-    Full(MergeTable),
+    words: Words,
+    superwords: Option<Superwords>,
 }
 
 impl Encoder {
@@ -123,13 +122,16 @@ impl Encoder {
             None => Rule::Full(MergeTable::new(&vocabulary, merges)),
         };
         let longest_token = vocabulary.iter().map(|(_, bytes)| bytes.len()).max().unwrap_or(0);
-        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
-        Self { number, vocabulary, rule, whole_words_first, unknown, longest_token }
+        let mut words =
+            Words { vocabulary, rule, whole_words_first, unknown, longest_token, symbols_below: None };
+        let superwords = Superwords::new(&words);
+        words.symbols_below = superwords.as_ref().map(Superwords::limit);
+        Self { number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed), words, superwords }
     }
 
     /// The number of pairs of tokens that merge.
     pub fn n_merges(&self) -> usize {
-        match &self.rule {
+        match &self.words.rule {
             Rule::Canonical(canonical) => canonical.pairs.len(),
             Rule::Full(table) => table.len(),
         }
@@ -142,32 +144,21 @@ impl Encoder {
     /// [`ErrorKind::Text`] for a byte without a token, at its offset in `text`, unless there is an unknown token.
     pub fn encode_pretokens(
         &self,
-        text: &[u8],
+        text: &str,
         start: usize,
         ends: &[u32],
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<(), Error> {
         scratch.belong_to(self);
-        let n_bytes = ends.last().map_or(0, |&end| end as usize);
-        let mut buffer = std::mem::take(&mut scratch.ids);
-        if buffer.len() < n_bytes + 4 {
-            buffer.resize(n_bytes + 4, 0);
-        }
-        let mut filled = 0;
-        let mut from = start;
-        let result = dispatch::with_best_features(
-            #[inline(always)]
-            || {
-                for ends in ends.chunks(BATCH) {
-                    filled += self.encode_batch(text, start, from, ends, scratch, &mut buffer[filled..])?;
-                    from = start + ends[ends.len() - 1] as usize;
-                }
-                Ok(())
-            },
-        );
-        ids.extend_from_slice(&buffer[..filled]);
-        scratch.ids = buffer;
+        let mut outputs = std::mem::take(&mut scratch.outputs);
+        let result = match &self.superwords {
+            None => self.words.encode_all(text.as_bytes(), start, ends, scratch, &mut outputs).map(|()| {
+                ids.extend_from_slice(outputs.get());
+            }),
+            Some(superwords) => superwords.encode(&self.words, text, start, ends, scratch, &mut outputs, ids),
+        };
+        scratch.outputs = outputs;
         result
     }
 
@@ -175,79 +166,7 @@ impl Encoder {
     ///
     /// # Errors
     /// [`ErrorKind::Text`] for a byte without a token, at its offset in `word`, unless there is an unknown token.
-    pub fn encode(&self, word: &[u8], scratch: &mut Scratch, ids: &mut Vec<u32>) -> Result<(), Error> {
-        self.encode_new(word, &mut scratch.symbols, &mut scratch.merge)?;
-        ids.extend_from_slice(&scratch.symbols);
-        Ok(())
-    }
-
-    /// The token that a word as a whole is.
-    fn whole_word(&self, word: &[u8]) -> Option<u32> {
-        if word.len() > self.longest_token {
-            return None;
-        }
-        let token_id = self.vocabulary.token_id(word)?;
-        let is_made = || match &self.rule {
-            Rule::Canonical(canonical) => canonical.symbols[token_id as usize] != NONE,
-            Rule::Full(_) => false,
-        };
-        (self.whole_words_first || is_made()).then_some(token_id)
-    }
-
-    /// Leaves the ids of a word in `symbols`.
-    fn encode_new(&self, word: &[u8], symbols: &mut Vec<u32>, merge: &mut MergeScratch) -> Result<(), Error> {
-        symbols.clear();
-        if let Some(token_id) = self.whole_word(word) {
-            symbols.push(token_id);
-            return Ok(());
-        }
-        match &self.rule {
-            Rule::Canonical(canonical) => {
-                symbols.extend(word.iter().map(|&byte| u32::from(byte)));
-                merge_all(symbols, &canonical.pairs, merge);
-                for symbol in &mut *symbols {
-                    *symbol = canonical.token_ids[*symbol as usize];
-                }
-                if symbols.contains(&NONE) {
-                    Err(self.no_token_in(word))
-                } else {
-                    Ok(())
-                }
-            }
-            Rule::Full(table) => {
-                self.spell(word, symbols)?;
-                merge_all(symbols, table, merge);
-                Ok(())
-            }
-        }
-    }
-
-    /// Appends the ids of single bytes.
-    fn spell(&self, word: &[u8], symbols: &mut Vec<u32>) -> Result<(), Error> {
-        for (offset, &byte) in word.iter().enumerate() {
-            match (self.vocabulary.byte_id(byte), self.unknown) {
-                (Some(token_id), _) => symbols.push(token_id),
-                (None, Some(unknown)) => {
-                    let follows_unknown = offset > 0 && self.vocabulary.byte_id(word[offset - 1]).is_none();
-                    if !(unknown.fuse && follows_unknown) {
-                        symbols.push(unknown.token_id);
-                    }
-                }
-                (None, None) => return Err(self.no_token_in(word)),
-            }
-        }
-        Ok(())
-    }
-
-    /// The error of a word that has a byte without a token.
-    fn no_token_in(&self, word: &[u8]) -> Error {
-        let offset = word.iter().position(|&byte| self.vocabulary.byte_id(byte).is_none()).unwrap_or(0);
-        let message = format!(
-            "byte 0x{:02x} has no token in this vocabulary, which lacks {} of the 256 bytes; use a \
-             vocabulary with the full byte alphabet, or replace such characters first",
-            word[offset],
-            self.vocabulary.missing_bytes().len()
-        );
-        Error::new(ErrorKind::Text, message).at_offset(offset as u64)
+    pub fn encode(&self, word: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) -> Result<(), Error> {
+        self.encode_pretokens(word, 0, &[word.len() as u32], scratch, ids)
     }
 }

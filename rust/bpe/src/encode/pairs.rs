@@ -21,7 +21,6 @@ pub(super) struct PairTable {
     shift: u32,
     /// By `left << 8 | right` for bytes: the result, or [`NO_MERGE`].
     byte_pairs: Vec<u32>,
-    len: usize,
 }
 
 impl PairTable {
@@ -32,13 +31,7 @@ impl PairTable {
             entries: vec![0; n_entries],
             shift: 64 - n_entries.trailing_zeros(),
             byte_pairs: vec![NO_MERGE; 1 << 16],
-            len: 0,
         }
-    }
-
-    /// The number of pairs.
-    pub(super) fn len(&self) -> usize {
-        self.len
     }
 
     /// The pairs: left, right, result.
@@ -50,7 +43,6 @@ impl PairTable {
 
     /// Adds a pair that the table does not have.
     pub(super) fn insert(&mut self, left: u32, right: u32, result: u32) {
-        self.len += 1;
         if left < 256 && right < 256 {
             self.byte_pairs[(left << 8 | right) as usize] = result;
         }

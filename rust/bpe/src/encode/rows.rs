@@ -79,6 +79,18 @@ impl PairRows {
         table
     }
 
+    /// The pairs: left, right, result.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
+        self.rows.iter().enumerate().flat_map(|(left, row)| {
+            let (start, mask) = row.range();
+            let n_cells = if row.signature == 0 { 0 } else { mask + 1 };
+            let cells = self.cells[start..start + n_cells].iter();
+            cells
+                .filter(|cell| cell.right != NO_MERGE)
+                .map(move |cell| (left as u32, cell.right, cell.result))
+        })
+    }
+
     /// The number of pairs.
     pub(super) fn len(&self) -> usize {
         self.len

@@ -1,0 +1,385 @@
+//! Superwords: tokens that reach over white space, in two levels, exactly.
+//!
+//! A SuperBPE vocabulary learns words first and superwords later, so all merges that make words have lower ranks than
+//! those that join words, and a pretoken, which is often a whole sentence, is encoded by the former as far as they go, then by the
+//! latter. That lets each level work on small pieces:
+//!
+//! **Words.** The merges below a limit (the rank of the first token with a space inside) are applied to the words of the pretoken, as another
+//! pretokenizer finds them, through the cache that encodes words anyway. That is the same as applying them to
+//! the whole if none of them can reach over a seam between two words. One that did would make a token with both sides
+//! of the seam in it, so the seams that some token below the limit has inside are listed at load ([`Seams`]), and where a text has such a seam the two words stay one.
+//!
+//! **Superwords.** What is left is a sequence of symbols, a few of which merge on. A merge above the limit that joins
+//! *a* and *b* makes a token in whose own encoding by the lower merges the last symbol of *a* stands before the first of *b*. So the
+//! neighbours that stand side by side in some superword are listed at load, and the sequence falls apart wherever two symbols are not listed, mostly into
+//! single symbols. Both lists may hold too much (they are bit sets of hashes), never too little: too much costs time alone.
+//!
+//! Source: the two stages are those of A. Liu et al., "SuperBPE: Space Travel for Language Models", COLM 2025, section 2.
+
+use super::batch::Outputs;
+use super::canonical::{Canonical, NONE};
+use super::dispatch::with_best_features;
+use super::merge::{merge_all, Word};
+use super::words::{Rule, Words};
+use super::Scratch;
+use crate::pretokenizer::scanner::Scanner;
+use crate::pretokenizer::Pretokenizer;
+use crate::Error;
+
+/// The pretokenizer that finds words. Which one it is changes the speed alone.
+const WORDS: &str = "superbpe_stage1";
+
+/// What encodes pretokens of several words.
+#[derive(Debug)]
+pub(super) struct Superwords {
+    /// The first symbol that the second level makes.
+    limit: u32,
+    words: Scanner,
+    seams: Seams,
+    /// The neighbours that some superword has inside.
+    neighbours: BitSet,
+    /// The neighbours that merge.
+    merging: BitSet,
+    /// Whether some byte has no token.
+    lacks_bytes: bool,
+}
+
+impl Superwords {
+    /// The two levels of a vocabulary, or `None` if it has no superwords, or merges that do not keep to the levels.
+    pub(super) fn new(words: &Words) -> Option<Self> {
+        let Rule::Canonical(canonical) = &words.rule else { return None };
+        let token = |symbol: u32| words.vocabulary.token_bytes(canonical.token_ids[symbol as usize]);
+        let n_symbols = canonical.token_ids.len() as u32;
+        let limit = (256..n_symbols).find(|&symbol| token(symbol).is_some_and(has_two_words))?;
+        let keeps_to_levels = |(left, right, result): (u32, u32, u32)| {
+            left.max(right) < if result < limit { limit } else { result }
+        };
+        // A pretoken that is a token must be found whole, if no merge makes it.
+        let finds_all = !words.whole_words_first || canonical.symbols.iter().all(|&symbol| symbol != NONE);
+        if !finds_all || !canonical.pairs.iter().all(keeps_to_levels) {
+            return None;
+        }
+        let mut seams = Seams::new();
+        for token in (256..limit).filter_map(token) {
+            seams.add(token);
+        }
+        let lacks_bytes = !words.vocabulary.missing_bytes().is_empty();
+        let words = Pretokenizer::named(WORDS).ok()?.scanner()?.clone();
+        let (neighbours, merging) = neighbours(canonical, limit);
+        Some(Self { limit, words, seams, neighbours, merging, lacks_bytes })
+    }
+
+    /// The first symbol that words are not made of.
+    pub(super) fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Appends the ids of pretokens; as [`super::Encoder::encode_pretokens`].
+    #[allow(clippy::too_many_arguments)] // what the encoder has at hand
+    pub(super) fn encode(
+        &self,
+        words: &Words,
+        text: &str,
+        start: usize,
+        ends: &[u32],
+        scratch: &mut Scratch,
+        outputs: &mut Outputs,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), Error> {
+        let Rule::Canonical(canonical) = &words.rule else { return Ok(()) };
+        let (mut pieces, mut last_pieces) = std::mem::take(&mut scratch.pieces);
+        self.find_pieces(text, start, ends, scratch, &mut pieces, &mut last_pieces);
+        let result = words.encode_all(text.as_bytes(), start, &pieces, scratch, outputs);
+        if result.is_ok() {
+            let symbols = outputs.get();
+            let last_symbols = last_pieces.iter().map(|&piece| outputs.ends[piece as usize] as usize - 1);
+            let mut links = std::mem::take(&mut scratch.links);
+            let n_before = ids.len();
+            with_best_features(
+                #[inline(always)]
+                || {
+                    self.find_links(symbols, last_symbols, &mut links);
+                    join(canonical, symbols, &links, scratch, ids);
+                },
+            );
+            scratch.links = links;
+            if self.lacks_bytes && ids[n_before..].contains(&NONE) {
+                ids.truncate(n_before);
+                let end = start + ends.last().map_or(0, |&end| end as usize);
+                return Err(words.no_token_in(text[start..end].as_bytes()).shifted_by(start));
+            }
+        }
+        scratch.pieces = (pieces, last_pieces);
+        result
+    }
+
+    /// Finds the pieces that the first level may work on one by one, and which of them are the last of a pretoken.
+    fn find_pieces(
+        &self,
+        text: &str,
+        start: usize,
+        ends: &[u32],
+        scratch: &mut Scratch,
+        pieces: &mut Vec<u32>,
+        last_pieces: &mut Vec<u32>,
+    ) {
+        pieces.clear();
+        last_pieces.clear();
+        let length = ends.last().map_or(0, |&end| end as usize);
+        let text = &text[start..start + length];
+        let mut ends = ends.iter().copied().filter(|&end| end > 0).peekable();
+        let mut at = 0;
+        while at < length {
+            let settled = self.words.scan(text, at, &mut scratch.words_found);
+            for word_end in scratch.words_found.ends.iter().map(|&end| at as u32 + end) {
+                while let Some(end) = ends.next_if(|&end| end <= word_end) {
+                    if pieces.last() != Some(&end) {
+                        last_pieces.push(pieces.len() as u32);
+                        pieces.push(end);
+                    }
+                }
+                if pieces.last() != Some(&word_end) && self.seams.is_safe(text.as_bytes(), word_end as usize)
+                {
+                    pieces.push(word_end);
+                }
+            }
+            at = settled;
+        }
+    }
+
+    /// Finds the symbols that may come to be one with the next, those that merge with it at once, as bits.
+    #[inline(always)]
+    fn find_links(&self, symbols: &[u32], last_symbols: impl Iterator<Item = usize>, links: &mut Links) {
+        let n_words = symbols.len() / 64 + 1;
+        links.linked.clear();
+        links.linked.resize(n_words, 0);
+        links.merging.clear();
+        links.merging.resize(n_words, 0);
+        for (word, start) in (0..symbols.len()).step_by(64).enumerate() {
+            let symbols = &symbols[start..symbols.len().min(start + 65)];
+            let (mut linked, mut merging) = (0, 0);
+            for (place, pair) in symbols.windows(2).enumerate() {
+                let hash = hash(pair[0], pair[1]);
+                linked |= u64::from(self.neighbours.has(hash)) << place;
+                merging |= u64::from(self.merging.has(hash)) << place;
+            }
+            links.linked[word] = linked;
+            links.merging[word] = merging;
+        }
+        for last in last_symbols {
+            links.linked[last / 64] &= !(1 << (last % 64));
+        }
+    }
+}
+
+/// What is known of the symbols of some pretokens, a bit for each.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    /// Whether it may come to be one with the next.
+    linked: Vec<u64>,
+    /// Whether it merges with the next as things are (if they are linked).
+    merging: Vec<u64>,
+}
+
+/// The second level: joins the symbols that are linked as far as they merge, and appends the tokens.
+#[inline(always)]
+fn join(canonical: &Canonical, symbols: &[u32], links: &Links, scratch: &mut Scratch, ids: &mut Vec<u32>) {
+    let token_id = |symbol: u32| canonical.token_ids[symbol as usize];
+    let mut word = Word::<16>::default();
+    let mut done = 0;
+    while done < symbols.len() {
+        // The next pair that merges, and the run of linked symbols around it.
+        let merging = next_bit(&links.merging, &links.linked, done, 0).min(symbols.len());
+        let start =
+            if merging < symbols.len() { run_start(&links.linked, merging).max(done) } else { merging };
+        ids.extend(symbols[done..start].iter().map(|&symbol| token_id(symbol)));
+        done = start;
+        if start < symbols.len() {
+            done = next_bit(&links.linked, &links.linked, merging, u64::MAX) + 1;
+            let run = &symbols[start..done];
+            if run.len() <= 16 {
+                word.start(run.iter().copied(), &canonical.pairs);
+                while word.step(&canonical.pairs) {}
+                ids.extend(word.symbols().map(token_id));
+            } else {
+                scratch.symbols.clear();
+                scratch.symbols.extend_from_slice(run);
+                merge_all(&mut scratch.symbols, &canonical.pairs, &mut scratch.merge);
+                ids.extend(scratch.symbols.iter().map(|&symbol| token_id(symbol)));
+            }
+        }
+    }
+}
+
+/// The first place from `start` where both sets have a bit once `flip` is applied; beyond the bits if there is none.
+#[inline(always)]
+fn next_bit(first: &[u64], second: &[u64], start: usize, flip: u64) -> usize {
+    let bits = |word: usize| (first[word] ^ flip) & (second[word] ^ flip);
+    let mut word = start / 64;
+    let mut rest = bits(word) & u64::MAX << (start % 64);
+    while rest == 0 {
+        word += 1;
+        if word == first.len() {
+            return word * 64;
+        }
+        rest = bits(word);
+    }
+    word * 64 + rest.trailing_zeros() as usize
+}
+
+/// The place where the run of bits that `place` is in starts.
+#[inline(always)]
+fn run_start(bits: &[u64], place: usize) -> usize {
+    let mut word = place / 64;
+    let mut clear = !bits[word] & ((1 << (place % 64)) - 1);
+    while clear == 0 {
+        if word == 0 {
+            return 0;
+        }
+        word -= 1;
+        clear = !bits[word];
+    }
+    word * 64 + 64 - clear.leading_zeros() as usize
+}
+
+/// Whether a token has a space between two letters.
+fn has_two_words(token: &[u8]) -> bool {
+    let text = std::str::from_utf8(token).unwrap_or_default();
+    let places = text.match_indices(' ').map(|(place, _)| (&text[..place], &text[place + 1..]));
+    let mut places = places.filter(|(before, after)| {
+        before.ends_with(char::is_alphabetic) && after.starts_with(char::is_alphabetic)
+    });
+    places.next().is_some()
+}
+
+/// The pairs of symbols below the limit that stand side by side in some token above it, and those that merge.
+fn neighbours(canonical: &Canonical, limit: u32) -> (BitSet, BitSet) {
+    // By symbol: the first and the last of the symbols below the limit that it is made of.
+    let mut sides: Vec<(u32, u32)> =
+        (0..canonical.token_ids.len() as u32).map(|symbol| (symbol, symbol)).collect();
+    let mut merges: Vec<_> = canonical.pairs.iter().filter(|&(.., result)| result >= limit).collect();
+    merges.sort_unstable_by_key(|&(.., result)| result);
+    let mut neighbours = BitSet::with_capacity(merges.len());
+    let mut merging = BitSet::with_capacity(merges.len());
+    for &(left, right, result) in &merges {
+        merging.insert(hash(left, right));
+        let (left, right) = (sides[left as usize], sides[right as usize]);
+        neighbours.insert(hash(left.1, right.0));
+        sides[result as usize] = (left.0, right.1);
+    }
+    (neighbours, merging)
+}
+
+/// The places between two characters that some token of a set has inside.
+#[derive(Debug)]
+struct Seams {
+    /// By last byte before and first byte after: for characters of one byte, and for those of which a token has only a part.
+    bytes: BitSet,
+    /// By the characters before and after, where one has several bytes and a token has both whole.
+    characters: BitSet,
+}
+
+impl Seams {
+    fn new() -> Self {
+        Self { bytes: BitSet::with_bits(16), characters: BitSet::with_bits(21) }
+    }
+
+    /// Adds the seams inside a token.
+    fn add(&mut self, token: &[u8]) {
+        for place in 1..token.len() {
+            if is_continuation(token[place]) {
+                continue;
+            }
+            match (character_before(token, place), character_after(token, place)) {
+                (Some(before), Some(after)) if before > 0x7F || after > 0x7F => {
+                    self.characters.insert(hash(before, after));
+                }
+                _ => self.bytes.insert(byte_seam(token, place)),
+            }
+        }
+    }
+
+    /// Whether no token of the set has the seam at this place of a text inside.
+    #[inline]
+    fn is_safe(&self, text: &[u8], place: usize) -> bool {
+        if place == 0 || place >= text.len() {
+            return true;
+        }
+        if self.bytes.has(byte_seam(text, place)) {
+            return false;
+        }
+        if text[place - 1] < 0x80 && text[place] < 0x80 {
+            return true;
+        }
+        match (character_before(text, place), character_after(text, place)) {
+            (Some(before), Some(after)) => !self.characters.has(hash(before, after)),
+            _ => false,
+        }
+    }
+}
+
+fn is_continuation(byte: u8) -> bool {
+    byte & 0xC0 == 0x80
+}
+
+fn byte_seam(bytes: &[u8], place: usize) -> u64 {
+    u64::from(bytes[place - 1]) << 56 | u64::from(bytes[place]) << 48
+}
+
+/// The character that ends before `place`, as a number of its bytes, if it is whole.
+fn character_before(bytes: &[u8], place: usize) -> Option<u32> {
+    let n_continuations =
+        bytes[..place].iter().rev().take(3).take_while(|&&byte| is_continuation(byte)).count();
+    let start = place.checked_sub(n_continuations + 1)?;
+    character_after(&bytes[..place], start)
+}
+
+/// The character that starts at `place`, as a number of its bytes, if it is whole.
+fn character_after(bytes: &[u8], place: usize) -> Option<u32> {
+    let length = match bytes[place] {
+        0..0x80 => 1,
+        0xC0..0xE0 => 2,
+        0xE0..0xF0 => 3,
+        0xF0.. => 4,
+        0x80..0xC0 => return None,
+    };
+    let bytes = bytes.get(place..place + length)?;
+    bytes[1..].iter().all(|&byte| is_continuation(byte)).then(|| number(bytes))
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |number, &byte| number << 8 | u32::from(byte))
+}
+
+fn hash(first: u32, second: u32) -> u64 {
+    (u64::from(first) << 32 | u64::from(second)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// A set of hashes, by their top bits. It may have more than was put in.
+#[derive(Debug)]
+struct BitSet {
+    words: Vec<u64>,
+    shift: u32,
+}
+
+impl BitSet {
+    fn with_bits(log2: u32) -> Self {
+        Self { words: vec![0; 1 << (log2 - 6)], shift: 64 - log2 }
+    }
+
+    /// A set that has about one in sixteen of what was not put in, for this many.
+    fn with_capacity(n: usize) -> Self {
+        Self::with_bits((16 * n).next_power_of_two().trailing_zeros().max(16))
+    }
+
+    fn insert(&mut self, hash: u64) {
+        let bit = hash >> self.shift;
+        self.words[(bit / 64) as usize] |= 1 << (bit % 64);
+    }
+
+    #[inline]
+    fn has(&self, hash: u64) -> bool {
+        let bit = hash >> self.shift;
+        self.words[(bit / 64) as usize] >> (bit % 64) & 1 == 1
+    }
+}

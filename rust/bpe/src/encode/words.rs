@@ -1,0 +1,154 @@
+//! One word at a time: the token that it is, or what the merge rule makes of its bytes.
+
+use super::canonical::{Canonical, NONE};
+use super::merge::{merge_all, MergeRule, MergeScratch, NO_MERGE};
+use super::rows::PairRows;
+use super::UnknownToken;
+use crate::{Error, ErrorKind, MergeTable, Vocabulary};
+use std::sync::Arc;
+
+/// What encodes words.
+#[derive(Debug)]
+pub(super) struct Words {
+    pub(super) vocabulary: Arc<Vocabulary>,
+    pub(super) rule: Rule,
+    pub(super) whole_words_first: bool,
+    pub(super) unknown: Option<UnknownToken>,
+    pub(super) longest_token: usize,
+    /// For superwords: words come out as symbols, made by the merges below this symbol.
+    pub(super) symbols_below: Option<u32>,
+}
+
+/// The merges in the form that encoding uses.
+#[derive(Debug)]
+pub(super) enum Rule {
+    /// Those that can happen, over symbols.
+    Canonical(Canonical),
+    /// All, over token ids: for vocabularies without a canonical form.
+    Full(MergeTable),
+}
+
+/// The merges that make symbols below a limit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MergesBelow<'r> {
+    pairs: &'r PairRows,
+    limit: u32,
+}
+
+impl MergeRule for MergesBelow<'_> {
+    #[inline(always)]
+    fn rank(&self, left: u32, right: u32) -> u32 {
+        let rank = self.pairs.rank(left, right);
+        if rank < self.limit {
+            rank
+        } else {
+            NO_MERGE
+        }
+    }
+
+    #[inline(always)]
+    fn merged(&self, left: u32, right: u32, rank: u32) -> u32 {
+        self.pairs.merged(left, right, rank)
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, left: u32, right: u32) {
+        self.pairs.prefetch(left, right);
+    }
+}
+
+impl Words {
+    /// The canonical merges that words are made by.
+    #[inline(always)]
+    pub(super) fn merges<'w>(&self, canonical: &'w Canonical) -> MergesBelow<'w> {
+        MergesBelow { pairs: &canonical.pairs, limit: self.symbols_below.unwrap_or(NO_MERGE) }
+    }
+
+    /// What a symbol comes out as: its token, or [`NONE`] for a byte without one; or the symbol itself.
+    #[inline(always)]
+    pub(super) fn output(&self, canonical: &Canonical, symbol: u32) -> u32 {
+        if self.symbols_below.is_some() {
+            symbol
+        } else {
+            canonical.token_ids[symbol as usize]
+        }
+    }
+
+    /// The token that a word as a whole is.
+    pub(super) fn whole_word(&self, word: &[u8]) -> Option<u32> {
+        if word.len() > self.longest_token {
+            return None;
+        }
+        let token_id = self.vocabulary.token_id(word)?;
+        let symbol = match &self.rule {
+            Rule::Canonical(canonical) => canonical.symbols[token_id as usize],
+            Rule::Full(_) => NONE,
+        };
+        match self.symbols_below {
+            Some(limit) => (symbol < limit).then_some(symbol),
+            None => (self.whole_words_first || symbol != NONE).then_some(token_id),
+        }
+    }
+
+    /// Leaves what a word comes out as in `symbols`. O(n log n) in its bytes.
+    pub(super) fn encode(
+        &self,
+        word: &[u8],
+        symbols: &mut Vec<u32>,
+        merge: &mut MergeScratch,
+    ) -> Result<(), Error> {
+        symbols.clear();
+        if let Some(token_id) = self.whole_word(word) {
+            symbols.push(token_id);
+            return Ok(());
+        }
+        match &self.rule {
+            Rule::Canonical(canonical) => {
+                symbols.extend(word.iter().map(|&byte| u32::from(byte)));
+                merge_all(symbols, &self.merges(canonical), merge);
+                for symbol in &mut *symbols {
+                    *symbol = self.output(canonical, *symbol);
+                }
+                if symbols.contains(&NONE) {
+                    Err(self.no_token_in(word))
+                } else {
+                    Ok(())
+                }
+            }
+            Rule::Full(table) => {
+                self.spell(word, symbols)?;
+                merge_all(symbols, table, merge);
+                Ok(())
+            }
+        }
+    }
+
+    /// Appends the ids of single bytes.
+    fn spell(&self, word: &[u8], symbols: &mut Vec<u32>) -> Result<(), Error> {
+        for (offset, &byte) in word.iter().enumerate() {
+            match (self.vocabulary.byte_id(byte), self.unknown) {
+                (Some(token_id), _) => symbols.push(token_id),
+                (None, Some(unknown)) => {
+                    let follows_unknown = offset > 0 && self.vocabulary.byte_id(word[offset - 1]).is_none();
+                    if !(unknown.fuse && follows_unknown) {
+                        symbols.push(unknown.token_id);
+                    }
+                }
+                (None, None) => return Err(self.no_token_in(word)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The error of a word that has a byte without a token.
+    pub(super) fn no_token_in(&self, word: &[u8]) -> Error {
+        let offset = word.iter().position(|&byte| self.vocabulary.byte_id(byte).is_none()).unwrap_or(0);
+        let message = format!(
+            "byte 0x{:02x} has no token in this vocabulary, which lacks {} of the 256 bytes; use a \
+             vocabulary with the full byte alphabet, or replace such characters first",
+            word[offset],
+            self.vocabulary.missing_bytes().len()
+        );
+        Error::new(ErrorKind::Text, message).at_offset(offset as u64)
+    }
+}
