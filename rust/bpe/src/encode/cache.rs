@@ -35,14 +35,13 @@ const MASKS: [Key; LONGEST_SHORT + 2] = {
 #[inline(always)]
 pub(super) fn key(text: &[u8], start: usize, length: usize) -> Key {
     let length = length.min(LONGEST_SHORT + 1);
-    let bytes = match text.get(start..).and_then(<[u8]>::first_chunk::<16>) {
-        Some(bytes) => u128::from_le_bytes(*bytes),
-        None => {
-            let mut padded = [0; 16];
-            let bytes = &text[start..];
-            padded[..bytes.len()].copy_from_slice(bytes);
-            u128::from_le_bytes(padded)
-        }
+    let bytes = if let Some(bytes) = text.get(start..).and_then(<[u8]>::first_chunk::<16>) {
+        u128::from_le_bytes(*bytes)
+    } else {
+        let mut padded = [0; 16];
+        let bytes = &text[start..];
+        padded[..bytes.len()].copy_from_slice(bytes);
+        u128::from_le_bytes(padded)
     };
     let mask = &MASKS[length];
     [bytes as u64 & mask[0], (bytes >> 64) as u64 & mask[1] | (length as u64) << 56]

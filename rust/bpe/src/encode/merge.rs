@@ -84,7 +84,7 @@ fn merge_word<const LANES: usize>(symbols: &mut Vec<u32>, rule: &impl MergeRule)
     symbols.extend(word.symbols());
 }
 
-/// Merges several words, which take their steps in turn. The words are started; `rounds` tells nothing but who is not done.
+/// Merges up to 64 words that are started; they take their steps in turn.
 #[inline(always)]
 pub(super) fn merge_side_by_side<const LANES: usize>(words: &mut [Word<LANES>], rule: &impl MergeRule) {
     // The words that are not done, by number.

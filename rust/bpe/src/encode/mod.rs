@@ -2,7 +2,8 @@
 //!
 //! A word goes through three stages, each exact, each for what the one before leaves: a bounded cache of words seen
 //! before ([`cache`]), the vocabulary (a word that is a token, as most are), the merge rule ([`merge`]) over the merges
-//! that can happen ([`canonical`]).
+//! that can happen ([`canonical`]). Vocabularies with superwords do this for words and then join them ([`superwords`]).
+#![allow(clippy::inline_always)] // What `dispatch` compiles for this machine must be part of it.
 
 mod batch;
 mod cache;

@@ -19,7 +19,7 @@
 use super::batch::Outputs;
 use super::canonical::{Canonical, NONE};
 use super::dispatch::with_best_features;
-use super::merge::{merge_all, Word};
+use super::merge::{merge_all, MergeRule, Word, NO_MERGE};
 use super::words::{Rule, Words};
 use super::Scratch;
 use crate::pretokenizer::scanner::Scanner;
@@ -106,7 +106,7 @@ impl Superwords {
             if self.lacks_bytes && ids[n_before..].contains(&NONE) {
                 ids.truncate(n_before);
                 let end = start + ends.last().map_or(0, |&end| end as usize);
-                return Err(words.no_token_in(text[start..end].as_bytes()).shifted_by(start));
+                return Err(words.no_token_in(&text.as_bytes()[start..end]).shifted_by(start));
             }
         }
         scratch.pieces = (pieces, last_pieces);
@@ -147,7 +147,7 @@ impl Superwords {
         }
     }
 
-    /// Finds the symbols that may come to be one with the next, those that merge with it at once, as bits.
+    /// Finds the symbols that may come to be one with the next, and those that merge with it at once.
     #[inline(always)]
     fn find_links(&self, symbols: &[u32], last_symbols: impl Iterator<Item = usize>, links: &mut Links) {
         let n_words = symbols.len() / 64 + 1;
@@ -197,7 +197,14 @@ fn join(canonical: &Canonical, symbols: &[u32], links: &Links, scratch: &mut Scr
         if start < symbols.len() {
             done = next_bit(&links.linked, &links.linked, merging, u64::MAX) + 1;
             let run = &symbols[start..done];
-            if run.len() <= 16 {
+            if let [left, right] = *run {
+                let joined = canonical.pairs.rank(left, right);
+                if joined == NO_MERGE {
+                    ids.extend([token_id(left), token_id(right)]);
+                } else {
+                    ids.push(token_id(joined));
+                }
+            } else if run.len() <= 16 {
                 word.start(run.iter().copied(), &canonical.pairs);
                 while word.step(&canonical.pairs) {}
                 ids.extend(word.symbols().map(token_id));
