@@ -7,8 +7,7 @@
 use crate::cutting::{tasks, Task};
 use crate::output::{Count, Output};
 use crate::parallel::share_tasks;
-use crate::tokenizer::Call;
-use crate::{Error, Scratch, SpecialTokens, Tokenizer};
+use crate::{Error, Interrupt, Scratch, SpecialTokens, Tokenizer};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
@@ -33,20 +32,18 @@ impl Tokenizer {
     /// Encodes documents on `threads` threads, the calling one among them. The result does not depend on their number.
     /// A long document is cut and shared, wherever that makes no difference.
     ///
-    /// `interrupted` is asked by every thread, after every few kilobytes of text.
-    ///
     /// # Errors
     /// As [`Tokenizer::encode`], for the first document concerned, which the error names;
-    /// [`crate::ErrorKind::Interrupted`] if `interrupted` says so.
+    /// [`crate::ErrorKind::Interrupted`] soon after `interrupt` is set.
     pub fn encode_batch<T: AsRef<str> + Sync>(
         &self,
         documents: &[T],
         special: &SpecialTokens,
         threads: usize,
-        interrupted: &(dyn Fn() -> bool + Sync),
+        interrupt: &Interrupt,
     ) -> Result<EncodedBatch, Error> {
-        let call = Call { special, interrupted };
-        let whole: Part<Vec<u32>> = self.run(documents, &call, threads, task_bytes(documents, threads))?;
+        let whole: Part<Vec<u32>> =
+            self.run(documents, special, threads, interrupt, task_bytes(documents, threads))?;
         Ok(EncodedBatch { ids: whole.output, offsets: whole.ends })
     }
 
@@ -59,10 +56,10 @@ impl Tokenizer {
         documents: &[T],
         special: &SpecialTokens,
         threads: usize,
-        interrupted: &(dyn Fn() -> bool + Sync),
+        interrupt: &Interrupt,
     ) -> Result<Vec<i64>, Error> {
-        let call = Call { special, interrupted };
-        let whole: Part<Count> = self.run(documents, &call, threads, task_bytes(documents, threads))?;
+        let whole: Part<Count> =
+            self.run(documents, special, threads, interrupt, task_bytes(documents, threads))?;
         Ok(whole.ends.windows(2).map(|pair| pair[1] - pair[0]).collect())
     }
 
@@ -70,27 +67,29 @@ impl Tokenizer {
     fn run<T: AsRef<str> + Sync, O: Output>(
         &self,
         documents: &[T],
-        call: &Call<'_>,
+        special: &SpecialTokens,
         threads: usize,
+        interrupt: &Interrupt,
         task_bytes: usize,
     ) -> Result<Part<O>, Error> {
-        let tasks = tasks(documents, task_bytes, self.cutter(call.special).as_ref());
+        let tasks = tasks(documents, task_bytes, self.cutter(special).as_ref());
         let mut whole = Part { output: O::default(), ends: vec![0] };
         whole.output.reserve_for(documents.iter().map(|text| text.as_ref().len()).sum());
         whole.ends.reserve(documents.len());
         let n_workers = threads.min(tasks.len());
         if n_workers <= 1 {
-            let mut scratch = self.scratches.take();
+            let mut scratch = self.scratches.take(interrupt);
             let mut tasks = tasks.iter();
             let result =
-                tasks.try_for_each(|task| self.run_task(documents, task, call, &mut scratch, &mut whole));
+                tasks.try_for_each(|task| self.run_task(documents, task, special, &mut scratch, &mut whole));
             self.scratches.give_back(scratch);
             return result.map(|()| whole);
         }
-        let mut workers: Vec<_> = (0..n_workers).map(|_| (self.scratches.take(), Part::default())).collect();
+        let mut workers: Vec<_> =
+            (0..n_workers).map(|_| (self.scratches.take(interrupt), Part::default())).collect();
         let progress = Mutex::new(Progress::new(whole));
         share_tasks(tasks.len(), &mut workers, |number, (scratch, part)| {
-            let result = self.run_task(documents, &tasks[number], call, scratch, part);
+            let result = self.run_task(documents, &tasks[number], special, scratch, part);
             let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
             progress.add(number, result, part)
         });
@@ -109,14 +108,14 @@ impl Tokenizer {
         &self,
         documents: &[T],
         task: &Task,
-        call: &Call<'_>,
+        special: &SpecialTokens,
         scratch: &mut Scratch,
         part: &mut Part<O>,
     ) -> Result<(), Error> {
         for document in task.documents.clone() {
             let text = documents[document].as_ref();
             let piece = task.piece.clone().unwrap_or(0..text.len());
-            self.encode_to(&text[piece.clone()], call, scratch, &mut part.output)
+            self.encode_to(&text[piece.clone()], special, scratch, &mut part.output)
                 .map_err(|error| error.shifted_by(piece.start).in_document(document as u64))?;
             if piece.end == text.len() {
                 part.ends.push(part.output.n_ids() as i64);

@@ -75,6 +75,36 @@ pub fn normalize<'t>(forms: &[NormalizationForm], text: &'t str) -> Cow<'t, str>
     normalized
 }
 
+/// The same, for a text of any length: `check` is called before every piece of about `piece_bytes`, and may stop the work.
+///
+/// # Errors
+/// What `check` returns.
+pub(crate) fn normalize_in_pieces<'t, E>(
+    forms: &[NormalizationForm],
+    text: &'t str,
+    piece_bytes: usize,
+    check: &mut dyn FnMut() -> Result<(), E>,
+) -> Result<Cow<'t, str>, E> {
+    if forms.is_empty() {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut changed: Option<String> = None;
+    let mut done = 0;
+    while done < text.len() {
+        check()?;
+        let mut places = done + piece_bytes..text.len();
+        let end = places.find(|&place| text.is_char_boundary(place) && may_cut(forms, text, place));
+        let end = end.unwrap_or(text.len());
+        match (normalize(forms, &text[done..end]), &mut changed) {
+            (Cow::Borrowed(_), None) => {}
+            (piece, None) => changed = Some(text[..done].to_owned() + &piece),
+            (piece, Some(changed)) => changed.push_str(&piece),
+        }
+        done = end;
+    }
+    Ok(changed.map_or(Cow::Borrowed(text), Cow::Owned))
+}
+
 /// Whether a text may be cut at `place` before it is normalized: the normalized pieces, one after the other, are the
 /// normalized text, and the characters on both sides of the cut are as before.
 ///
@@ -87,6 +117,7 @@ pub(crate) fn may_cut(forms: &[NormalizationForm], text: &str, place: usize) -> 
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -102,6 +133,8 @@ mod tests {
             let text: String = characters.into_iter().collect();
             for (_, form) in NormalizationForm::NAMED {
                 let whole = normalize(&[form], &text);
+                let check = &mut || Ok::<_, ()>(());
+                prop_assert_eq!(&normalize_in_pieces(&[form], &text, 1, check).unwrap(), &whole);
                 for (place, after) in text.char_indices().filter(|(place, _)| may_cut(&[form], &text, *place)) {
                     let (left, right) = (normalize(&[form], &text[..place]), normalize(&[form], &text[place..]));
                     prop_assert_eq!(format!("{left}{right}"), whole.as_ref());

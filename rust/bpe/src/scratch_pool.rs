@@ -3,7 +3,7 @@
 //! Nobody ever waits for a lock here: one that another thread held during `fork` stays locked in the child, where its
 //! place is passed over.
 
-use crate::Scratch;
+use crate::{Interrupt, Scratch};
 use std::sync::Mutex;
 
 /// At most so many are kept.
@@ -16,10 +16,12 @@ pub(crate) struct ScratchPool {
 }
 
 impl ScratchPool {
-    /// Takes one that is warm, or a new one.
-    pub(crate) fn take(&self) -> Box<Scratch> {
+    /// Takes one that is warm, or a new one, for work that `interrupt` stops.
+    pub(crate) fn take(&self, interrupt: &Interrupt) -> Box<Scratch> {
         let mut open = self.places.iter().filter_map(|place| place.try_lock().ok());
-        open.find_map(|mut place| place.take()).unwrap_or_default()
+        let mut scratch = open.find_map(|mut place| place.take()).unwrap_or_default();
+        scratch.listen_to(interrupt);
+        scratch
     }
 
     /// Keeps one for the next call, if there is room.

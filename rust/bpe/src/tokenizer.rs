@@ -3,12 +3,15 @@
 use crate::added_tokens::{AddedTokenFinder, Part};
 use crate::cutting::Cutter;
 use crate::encode::{Encoder, Scratch};
-use crate::normalizer::normalize;
+use crate::normalizer::normalize_in_pieces;
 use crate::output::Output;
 use crate::scratch_pool::ScratchPool;
 use crate::{fingerprint, Definition, Error, ErrorKind, SpecialTokens};
 use std::borrow::Cow;
 use std::ops::Range;
+
+/// Bytes of text that are normalized between two looks at the interrupt.
+const PIECE: usize = 1 << 20;
 
 /// Pretokens of an expression that are encoded together.
 const MOST_ENDS: usize = 1024;
@@ -27,23 +30,6 @@ pub struct Tokenizer {
     decoding: Vec<Option<Range<u32>>>,
     decoding_bytes: Vec<u8>,
     pub(crate) scratches: ScratchPool,
-}
-
-/// What is the same for all texts of a call.
-pub(crate) struct Call<'c> {
-    /// What happens to special tokens.
-    pub(crate) special: &'c SpecialTokens,
-    /// Whether to stop.
-    pub(crate) interrupted: &'c (dyn Fn() -> bool + Sync),
-}
-
-impl Call<'_> {
-    fn go_on(&self) -> Result<(), Error> {
-        if (self.interrupted)() {
-            return Err(Error::new(ErrorKind::Interrupted, "encoding was stopped"));
-        }
-        Ok(())
-    }
 }
 
 impl Tokenizer {
@@ -105,7 +91,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`ErrorKind::Text`] for a special token that `special` refuses or a byte without a token, with its offset;
-    /// [`ErrorKind::Pattern`] if the pretokenizer gives up.
+    /// [`ErrorKind::Pattern`] if the pretokenizer gives up; [`ErrorKind::Interrupted`] as [`Scratch::interrupted_by`] says.
     pub fn encode(
         &self,
         text: &str,
@@ -113,29 +99,31 @@ impl Tokenizer {
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<(), Error> {
-        self.encode_to(text, &Call { special, interrupted: &|| false }, scratch, ids)
+        self.encode_to(text, special, scratch, ids)
     }
 
     /// Adds the ids of a text to `output`.
     pub(crate) fn encode_to(
         &self,
         text: &str,
-        call: &Call<'_>,
+        special: &SpecialTokens,
         scratch: &mut Scratch,
         output: &mut impl Output,
     ) -> Result<(), Error> {
-        self.raw_added_tokens.for_each_part(text, call.special, &mut |part| {
+        self.raw_added_tokens.for_each_part(text, special, &mut |part| {
             let range = match part {
                 Part::Token(token_id) => return push(output, token_id),
                 Part::Text(range) => range,
             };
-            let normalized = normalize(&self.definition.normalization, &text[range.clone()]);
+            let check = &mut || scratch.check_interrupt();
+            let normalized =
+                normalize_in_pieces(&self.definition.normalization, &text[range.clone()], PIECE, check)?;
             let unchanged = matches!(normalized, Cow::Borrowed(_));
             self.normalized_added_tokens
-                .for_each_part(&normalized, call.special, &mut |part| match part {
+                .for_each_part(&normalized, special, &mut |part| match part {
                     Part::Token(token_id) => push(output, token_id),
                     Part::Text(inner) => self
-                        .encode_plain(&normalized[inner.clone()], call, scratch, output)
+                        .encode_plain(&normalized[inner.clone()], scratch, output)
                         .map_err(|error| error.shifted_by(inner.start)),
                 })
                 // Offsets in a text that normalization changed would name bytes that the caller never saw.
@@ -146,25 +134,18 @@ impl Tokenizer {
     }
 
     /// Encodes text in which no added token is left.
-    fn encode_plain(
-        &self,
-        text: &str,
-        call: &Call<'_>,
-        scratch: &mut Scratch,
-        output: &mut impl Output,
-    ) -> Result<(), Error> {
+    fn encode_plain(&self, text: &str, scratch: &mut Scratch, output: &mut impl Output) -> Result<(), Error> {
         let Some(scanner) = self.definition.pretokenizer.scanner() else {
-            return self.encode_by_steps(text, call, scratch, output);
+            return self.encode_by_steps(text, scratch, output);
         };
         let mut start = 0;
         let mut found = std::mem::take(&mut scratch.found);
         let mut result = Ok(());
         while start < text.len() && result.is_ok() {
             let settled = scanner.scan(text, start, &mut found);
-            let encoder = &self.encoder;
-            result = call
-                .go_on()
-                .and_then(|()| output.encode_pretokens(encoder, text, start, &found.ends, scratch));
+            result = output
+                .encode_pretokens(&self.encoder, text, start, &found.ends, scratch)
+                .and_then(|()| scratch.check_interrupt());
             start = settled;
         }
         scratch.found = found;
@@ -175,7 +156,6 @@ impl Tokenizer {
     fn encode_by_steps(
         &self,
         text: &str,
-        call: &Call<'_>,
         scratch: &mut Scratch,
         output: &mut impl Output,
     ) -> Result<(), Error> {
@@ -184,8 +164,8 @@ impl Tokenizer {
         self.definition.pretokenizer.split(text, &mut |pretoken| {
             let offset = offset_in(text, pretoken);
             if offset != Some(done) || ends.len() == MOST_ENDS || done - start > u32::MAX as usize / 2 {
-                call.go_on()?;
                 output.encode_pretokens(&self.encoder, text, start, &ends, scratch)?;
+                scratch.check_interrupt()?;
                 ends.clear();
                 let Some(offset) = offset else {
                     let word = pretoken;
@@ -199,7 +179,8 @@ impl Tokenizer {
             ends.push((done - start) as u32);
             Ok(())
         })?;
-        output.encode_pretokens(&self.encoder, text, start, &ends, scratch)
+        output.encode_pretokens(&self.encoder, text, start, &ends, scratch)?;
+        scratch.check_interrupt()
     }
 
     /// What knows where texts may be cut, or `None` if they must stay whole.

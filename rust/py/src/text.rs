@@ -116,10 +116,10 @@ pub(crate) fn texts_of_column<'c>(
         let (data, offsets, before) = (data.as_slice()?, offsets.as_slice()?, texts.len() as u64);
         let n_documents = offsets.len().saturating_sub(1);
         let weights = offsets.windows(2).map(|pair| usize::try_from(pair[1] - pair[0]).unwrap_or(0));
-        let parts = interruptible(py, data.len(), |interrupted| {
+        let parts = interruptible(py, data.len(), |interrupt| {
             let cut = |documents: Range<usize>| -> Result<Vec<&str>, Error> {
                 let cut_one = |document: usize| {
-                    if interrupted() {
+                    if interrupt.is_set() {
                         return Err(Error::new(ErrorKind::Interrupted, "reading the column was stopped"));
                     }
                     document_of(data, offsets[document], offsets[document + 1])

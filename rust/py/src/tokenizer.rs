@@ -39,8 +39,8 @@ impl PyTokenizer {
         threads: usize,
     ) -> PyResult<Arrays<'py>> {
         let special = special.into_policy();
-        let batch = interruptible(py, n_bytes(texts), |interrupted| {
-            self.tokenizer.encode_batch(texts, &special, threads, interrupted)
+        let batch = interruptible(py, n_bytes(texts), |interrupt| {
+            self.tokenizer.encode_batch(texts, &special, threads, interrupt)
         })?;
         Ok((batch.ids.into_pyarray(py), batch.offsets.into_pyarray(py)))
     }
@@ -53,8 +53,8 @@ impl PyTokenizer {
         threads: usize,
     ) -> PyResult<Vec<i64>> {
         let special = special.into_policy();
-        interruptible(py, n_bytes(texts), |interrupted| {
-            self.tokenizer.count_batch(texts, &special, threads, interrupted)
+        interruptible(py, n_bytes(texts), |interrupt| {
+            self.tokenizer.count_batch(texts, &special, threads, interrupt)
         })
     }
 
@@ -190,8 +190,8 @@ impl PyTokenizer {
     ) -> PyResult<Bound<'py, PyArray1<u32>>> {
         let (py, special) = (text.py(), special.into_policy());
         let texts = [Text::from_python(text, None)?];
-        let batch = interruptible(py, n_bytes(&texts), |interrupted| {
-            let batch = self.tokenizer.encode_batch(&texts, &special, threads, interrupted);
+        let batch = interruptible(py, n_bytes(&texts), |interrupt| {
+            let batch = self.tokenizer.encode_batch(&texts, &special, threads, interrupt);
             batch.map_err(Error::without_document)
         })?;
         Ok(batch.ids.into_pyarray(py))
@@ -224,8 +224,8 @@ impl PyTokenizer {
     fn count(&self, text: &Bound<'_, PyAny>, special: SpecialArgument, threads: usize) -> PyResult<i64> {
         let (py, special) = (text.py(), special.into_policy());
         let texts = [Text::from_python(text, None)?];
-        interruptible(py, n_bytes(&texts), |interrupted| {
-            let counts = self.tokenizer.count_batch(&texts, &special, threads, interrupted);
+        interruptible(py, n_bytes(&texts), |interrupt| {
+            let counts = self.tokenizer.count_batch(&texts, &special, threads, interrupt);
             Ok(counts.map_err(Error::without_document)?.iter().sum())
         })
     }

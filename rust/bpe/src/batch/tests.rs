@@ -3,8 +3,8 @@ use crate::normalizer::NormalizationForm;
 use crate::pretokenizer::NAMED_PATTERNS;
 use crate::{AddedToken, Definition, ErrorKind, Merges, Pretokenizer, Vocabulary};
 use proptest::prelude::*;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 /// All bytes and all pairs of bytes are tokens: nearly every pretoken that begins elsewhere has other ids.
 static VOCABULARY: LazyLock<Arc<Vocabulary>> = LazyLock::new(|| {
@@ -139,8 +139,6 @@ fn one_by_one(
     Ok(EncodedBatch { ids, offsets })
 }
 
-const NEVER: &(dyn Fn() -> bool + Sync) = &|| false;
-
 proptest! {
     #[test]
     fn cutting_changes_nothing(
@@ -148,10 +146,10 @@ proptest! {
         special in policies(),
         task_bytes in 1..60_usize,
     ) {
-        let call = Call { special: &special, interrupted: NEVER };
+        let never = Interrupt::default();
         for (name, tokenizer) in TOKENIZERS.iter() {
             let expected = one_by_one(tokenizer, &documents, &special);
-            let counted = tokenizer.count_batch(&documents, &special, 1, NEVER);
+            let counted = tokenizer.count_batch(&documents, &special, 1, &never);
             match &expected {
                 Ok(expected) => {
                     let counts: Vec<_> = expected.offsets.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -160,7 +158,7 @@ proptest! {
                 Err(error) => prop_assert_eq!(&counted.unwrap_err(), error, "{}", name),
             }
             for threads in [1, 3] {
-                let whole: Result<Part<Vec<u32>>, _> = tokenizer.run(&documents, &call, threads, task_bytes);
+                let whole: Result<Part<Vec<u32>>, _> = tokenizer.run(&documents, &special, threads, &never, task_bytes);
                 let batch = whole.map(|whole| EncodedBatch { ids: whole.output, offsets: whole.ends });
                 match (&batch, &expected) {
                     // A piece that normalization leaves alone knows where the error is, although the whole does not.
@@ -198,22 +196,44 @@ fn the_first_error_is_the_one_that_is_told() {
         documents[bad].push_str("<|x|>");
     }
     for threads in [1, 2, 3, 8] {
-        let error = tokenizer.encode_batch(&documents, &SpecialTokens::Refuse, threads, NEVER).unwrap_err();
+        let error = tokenizer
+            .encode_batch(&documents, &SpecialTokens::Refuse, threads, &Interrupt::default())
+            .unwrap_err();
         assert_eq!((error.document(), error.offset()), (Some(20), Some(12_000)));
     }
 }
 
 #[test]
-fn work_stops_when_it_is_interrupted() {
-    let documents = ["a few words, and 12.\n".repeat(50_000)];
-    for (name, tokenizer) in TOKENIZERS.iter().filter(|(name, _)| !name.contains("NF")) {
-        for threads in [1, 2] {
-            let n_asked = AtomicUsize::new(0);
-            let interrupted = || n_asked.fetch_add(1, Ordering::Relaxed) >= 5;
-            let stopped = tokenizer.encode_batch(&documents, &SpecialTokens::Text, threads, &interrupted);
-            let kind = stopped.err().map(|error| error.kind());
-            assert_eq!(kind, Some(ErrorKind::Interrupted), "{name}");
-            assert!(n_asked.into_inner() < 10, "{name}");
+fn work_stops_soon_after_it_is_interrupted() {
+    let random_letters =
+        (0..4_000_000_u64).map(|number| (b'a' + (number * number % 8191 % 26) as u8) as char);
+    let long_pretoken: String = random_letters.collect();
+    let many_pretokens = "a few words, and 12.\n".repeat(2_000_000);
+    for (name, text) in [("long", long_pretoken), ("many", many_pretokens)] {
+        for wanted in ["o200k", "NFC", "expression"] {
+            let (_, tokenizer) = TOKENIZERS.iter().find(|(name, _)| name == wanted).unwrap();
+            for threads in [1, 2] {
+                let interrupt = Interrupt::default();
+                let (result, waited) = std::thread::scope(|scope| {
+                    let work = || tokenizer.encode_batch(&[&text], &SpecialTokens::Text, threads, &interrupt);
+                    let handle = scope.spawn(work);
+                    std::thread::sleep(Duration::from_millis(10));
+                    interrupt.set();
+                    let start = Instant::now();
+                    (handle.join().unwrap(), start.elapsed())
+                });
+                assert_eq!(
+                    result.err().map(|error| error.kind()),
+                    Some(ErrorKind::Interrupted),
+                    "{name} {wanted}"
+                );
+                assert!(waited < Duration::from_secs(1), "{name} {wanted} {waited:?}");
+            }
         }
     }
+    let interrupt = Interrupt::default();
+    interrupt.set();
+    let mut scratch = Scratch::default().interrupted_by(&interrupt);
+    let stopped = TOKENIZERS[0].1.encode("a", &SpecialTokens::Text, &mut scratch, &mut Vec::new());
+    assert_eq!(stopped.unwrap_err().kind(), ErrorKind::Interrupted);
 }

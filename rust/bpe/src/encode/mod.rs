@@ -21,7 +21,7 @@ pub use merge::{merge_all, MergeRule, MergeScratch};
 pub(crate) use prefetch::prefetch;
 
 use crate::pretokenizer::scanner::ScanScratch;
-use crate::{Error, MergeTable, Merges, Vocabulary};
+use crate::{Error, Interrupt, MergeTable, Merges, Vocabulary};
 use batch::{Batch, Outputs};
 use cache::{LongWords, ShortWords};
 use canonical::Canonical;
@@ -84,6 +84,23 @@ impl Default for Scratch {
 }
 
 impl Scratch {
+    /// Lets `interrupt` stop the encoding that this takes part in.
+    #[must_use]
+    pub fn interrupted_by(mut self, interrupt: &Interrupt) -> Self {
+        self.listen_to(interrupt);
+        self
+    }
+
+    /// The same for one that is in use again.
+    pub(crate) fn listen_to(&mut self, interrupt: &Interrupt) {
+        self.merge.interrupt.clone_from(interrupt);
+    }
+
+    /// An error, if the encoding is to stop.
+    pub(crate) fn check_interrupt(&self) -> Result<(), Error> {
+        self.merge.interrupt.check()
+    }
+
     /// Empties the caches if they hold the words of another encoder.
     fn belong_to(&mut self, encoder: &Encoder) {
         if self.owner != encoder.number {
