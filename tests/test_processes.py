@@ -153,7 +153,7 @@ def test_eight_threads_at_once(tokenizer: pm.Tokenizer) -> None:
 
 
 def test_other_threads_go_on_while_one_encodes(tokenizer: pm.Tokenizer) -> None:
-    text = "by the way " * 1_500_000
+    text = "by the way " * 6_000_000
     ticks = 0
     done = threading.Event()
 

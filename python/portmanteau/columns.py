@@ -10,7 +10,17 @@ import numpy.typing as npt
 
 from portmanteau.errors import EncodingError
 
-__all__ = ["string_column"]
+__all__ = ["is_column", "string_column"]
+
+
+def is_column(documents: object) -> bool:
+    """Whether this speaks the Arrow PyCapsule protocol, as columns of pyarrow, polars and Hugging Face datasets do.
+
+    >>> import pyarrow as pa
+    >>> is_column(pa.array(["by the way"])), is_column(["by the way"])
+    (True, False)
+    """
+    return hasattr(documents, "__arrow_c_stream__") or hasattr(documents, "__arrow_c_array__")
 
 
 def string_column(column: Any) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ import numpy.typing as npt
 
 from portmanteau import _rust, data
 from portmanteau.batch import TokenBatch
+from portmanteau.columns import is_column, string_column
 from portmanteau.errors import DecodingError, EncodingError, Error, FileError, VocabularyError
 from portmanteau.files import file_error, read_bytes, write_atomically
+from portmanteau.reading import Paths
 from portmanteau.streaming import TokenStream
 from portmanteau.threads import thread_count
 
@@ -220,7 +222,9 @@ class Tokenizer:
 
     # ── encoding ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def encode(self, text: str | bytes, *, special: Special = "text") -> npt.NDArray[np.uint32]:
+    def encode(
+        self, text: str | bytes, *, special: Special = "text", threads: int | None = None
+    ) -> npt.NDArray[np.uint32]:
         """The ids of a text, ``uint32[n]``.
 
         Args:
@@ -229,6 +233,7 @@ class Tokenizer:
                 any other, so that what a user wrote cannot control the model. ``"parse"``: they become their ids; a set
                 of special tokens does so for these alone. ``"error"``: they raise. Added tokens that are not special
                 always become their ids, as with Hugging Face.
+            threads: How many threads share a long text; all cores when ``None``. The ids do not depend on it.
 
         Raises:
             EncodingError: ``text`` is no text, not UTF-8 or has a lone surrogate (``offset`` says where); it has a
@@ -243,7 +248,9 @@ class Tokenizer:
         >>> tokenizer.encode("<|endoftext|>", special="parse").tolist()
         [199999]
         """
-        return self._core.encode(text, self._special_argument(special))
+        return self._core.encode(
+            text, self._special_argument(special), thread_count(threads, refuse=EncodingError)
+        )
 
     def encode_with_offsets(
         self, text: str | bytes, *, special: Special = "text", unit: str = "bytes"
@@ -308,7 +315,8 @@ class Tokenizer:
             documents: An iterable of ``str`` or UTF-8 ``bytes``, or any Arrow string or binary column (pyarrow, polars,
                 Hugging Face datasets), which is read without a copy.
             special: As for :meth:`encode`.
-            threads: How many threads work; all cores when ``None``. The ids do not depend on it.
+            threads: How many threads work, on long documents together; all cores when ``None``. The ids do not depend
+                on it.
 
         Raises:
             EncodingError: As for :meth:`encode`; ``document`` says which one.
@@ -317,18 +325,64 @@ class Tokenizer:
         >>> pm.Tokenizer.load("o200k_base").encode_batch(["by the way", "off we go"])
         TokenBatch(documents=2, ids=6)
         """
-        if isinstance(documents, (str, bytes)):
-            raise EncodingError("encode_batch takes several documents; use encode for one, or pass [text]")
+        _refuse_one_text(documents, "encode_batch", "encode")
         argument, n_threads = self._special_argument(special), thread_count(threads, refuse=EncodingError)
-        if hasattr(documents, "__arrow_c_stream__") or hasattr(documents, "__arrow_c_array__"):
-            from portmanteau.columns import string_column
-
-            chunks = list(string_column(documents))
-            return TokenBatch(*self._core.encode_column(chunks, argument, n_threads))
+        if is_column(documents):
+            return TokenBatch(
+                *self._core.encode_column(list(string_column(documents)), argument, n_threads)
+            )
         return TokenBatch(*self._core.encode_batch(documents, argument, n_threads))
 
-    def count(self, text: str | bytes, *, special: Special = "text") -> int:
+    def encode_files(
+        self,
+        paths: Paths,
+        *,
+        special: Special = "text",
+        text_column: str = "text",
+        batch_bytes: int = 64 << 20,
+        threads: int | None = None,
+        progress: bool = True,
+    ) -> Iterator[TokenBatch]:
+        r"""The ids of the documents in files, in order, a batch at a time: memory does not grow with the files.
+
+        Args:
+            paths: Paths and glob patterns of text, JSON Lines or Parquet files, compressed or not; see
+                :mod:`portmanteau.reading`. Plain text is one document a file.
+            special: As for :meth:`encode`.
+            text_column: The key or column of the text in JSON Lines and Parquet files.
+            batch_bytes: About how much text a batch holds, in characters; a longer document makes a longer batch.
+            threads: As for :meth:`encode_batch`.
+            progress: Whether to show progress on a terminal. Elsewhere none is shown.
+
+        Yields:
+            Batches of whole documents, each from one file or several.
+
+        Raises:
+            FileError: A file does not exist, cannot be read or is not what its name says.
+            EncodingError: As for :meth:`encode_batch`; ``path`` says in which file, and ``document`` counts from its start.
+
+        >>> import portmanteau as pm
+        >>> from pathlib import Path
+        >>> _ = Path("two.jsonl").write_text('{"text": "by the way"}\n{"text": "off we go"}\n')
+        >>> list(pm.Tokenizer.load("o200k_base").encode_files("two.jsonl"))
+        [TokenBatch(documents=2, ids=6)]
+        """
+        from portmanteau.file_encoding import encode_files
+
+        return encode_files(
+            self,
+            paths,
+            special=special,
+            text_column=text_column,
+            batch_bytes=batch_bytes,
+            threads=threads,
+            progress=progress,
+        )
+
+    def count(self, text: str | bytes, *, special: Special = "text", threads: int | None = None) -> int:
         """The number of ids of a text; no array of them is made.
+
+        The arguments are those of :meth:`encode`.
 
         Raises:
             EncodingError: As for :meth:`encode`.
@@ -337,7 +391,29 @@ class Tokenizer:
         >>> pm.Tokenizer.load("o200k_base").count("by the way")
         3
         """
-        return self._core.count(text, self._special_argument(special))
+        return self._core.count(
+            text, self._special_argument(special), thread_count(threads, refuse=EncodingError)
+        )
+
+    def count_batch(
+        self, documents: Iterable[str | bytes] | Any, *, special: Special = "text", threads: int | None = None
+    ) -> npt.NDArray[np.int64]:
+        """The number of ids of each of several documents, ``int64[documents]``; no array of the ids is made.
+
+        The arguments are those of :meth:`encode_batch`.
+
+        Raises:
+            EncodingError: As for :meth:`encode_batch`.
+
+        >>> import portmanteau as pm
+        >>> pm.Tokenizer.load("o200k_base").count_batch(["by the way", "", "off we go"])
+        array([3, 0, 3])
+        """
+        _refuse_one_text(documents, "count_batch", "count")
+        argument, n_threads = self._special_argument(special), thread_count(threads, refuse=EncodingError)
+        if is_column(documents):
+            return self._core.count_column(list(string_column(documents)), argument, n_threads)
+        return self._core.count_batch(documents, argument, n_threads)
 
     def pretokens(self, text: str | bytes) -> list[str]:
         """The pieces that no token crosses, in order: what the pretokenizer makes of a text.
@@ -534,6 +610,11 @@ def _at_path(path: Path, load: Callable[[], _rust.Tokenizer]) -> _rust.Tokenizer
         error.args = (f"{path}: {error}",)
         error.path = str(path)
         raise
+
+
+def _refuse_one_text(documents: object, method: str, method_for_one: str) -> None:
+    if isinstance(documents, (str, bytes)):
+        raise EncodingError(f"{method} takes several documents; use {method_for_one} for one, or pass [text]")
 
 
 def _refuse_options(what: str, pretokenizer: str | None, special_tokens: object) -> None:

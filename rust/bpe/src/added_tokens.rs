@@ -103,6 +103,8 @@ pub(crate) struct AddedTokenFinder {
     all_special: bool,
     /// Whether a token may swallow white space before it.
     any_lstrip: bool,
+    /// The length of the longest token, in bytes.
+    longest: usize,
 }
 
 impl AddedTokenFinder {
@@ -118,18 +120,20 @@ impl AddedTokenFinder {
             .cloned()
             .collect();
         if tokens.is_empty() {
-            return Ok(Self { automaton: None, tokens, all_special: true, any_lstrip: false });
+            return Ok(Self { automaton: None, tokens, all_special: true, any_lstrip: false, longest: 0 });
         }
         let forms = if normalized { forms } else { &[] };
+        let contents: Vec<_> = tokens.iter().map(|token| normalize(forms, &token.content)).collect();
+        let longest = contents.iter().map(|content| content.len()).max().unwrap_or(0);
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
-            .build(tokens.iter().map(|token| normalize(forms, &token.content).into_owned()))
+            .build(contents.iter().map(|content| content.as_bytes()))
             .map_err(|error| {
                 Error::new(ErrorKind::Vocabulary, format!("the added tokens are too large: {error}"))
             })?;
         let all_special = tokens.iter().all(|token| token.special);
         let any_lstrip = tokens.iter().any(|token| token.lstrip);
-        Ok(Self { automaton: Some(automaton), tokens, all_special, any_lstrip })
+        Ok(Self { automaton: Some(automaton), tokens, all_special, any_lstrip, longest })
     }
 
     /// What finds the tokens, if any can be found.
@@ -140,6 +144,22 @@ impl AddedTokenFinder {
     /// Whether every text is one part.
     pub(crate) fn finds_nothing(&self, special: &SpecialTokens) -> bool {
         self.automaton(special).is_none()
+    }
+
+    /// The length of the longest token, in bytes.
+    pub(crate) fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Whether a text that is searched may be cut at `place`, so that the pieces have the parts of the whole: no token
+    /// goes across the cut or touches it, and none takes white space from across it.
+    pub(crate) fn may_cut(&self, text: &str, place: usize) -> bool {
+        let (before, after) = text.split_at(place);
+        if before.ends_with(char::is_whitespace) && after.starts_with(char::is_whitespace) {
+            return false;
+        }
+        let near = place.saturating_sub(self.longest)..text.len().min(place + self.longest);
+        self.automaton.as_ref().is_none_or(|automaton| !automaton.is_match(&text.as_bytes()[near]))
     }
 
     /// Calls `visit` with the parts of `text`, in order.
@@ -184,6 +204,10 @@ impl AddedTokenFinder {
             let token = &self.tokens[found.pattern().as_usize()];
             if token.special && !special.parses(token.token_id) {
                 if *special == SpecialTokens::Refuse {
+                    // The text before may have an error too, which comes first.
+                    if progress.visited < found.start() {
+                        visit(Part::Text(progress.visited..found.start()))?;
+                    }
                     return Err(refused(token, found.start()));
                 }
                 progress.searched = found.end();
@@ -234,4 +258,53 @@ fn refused(token: &AddedToken, offset: usize) -> Error {
         token.content
     );
     Error::new(ErrorKind::Text, message).at_token(token.token_id).at_offset(offset as u64)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The parts of a text, as (token, range).
+    fn parts(finder: &AddedTokenFinder, text: &str, offset: usize) -> Vec<(Option<u32>, Range<usize>)> {
+        let mut parts = Vec::new();
+        let mut visit = |part| {
+            parts.push(match part {
+                Part::Token(token_id, _) => (Some(token_id), 0..0),
+                Part::Text(range) => (None, offset + range.start..offset + range.end),
+            });
+            Ok(())
+        };
+        finder.for_each_part(text, &SpecialTokens::Parse, &mut visit).unwrap();
+        parts
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_that_may_be_cut_has_the_same_parts_in_two(text in "[ a<>\nxé]{0,16}") {
+            let token = AddedToken::special;
+            let tokens = [
+                token(0, "<x"),
+                AddedToken { lstrip: true, ..token(1, "<") },
+                AddedToken { rstrip: true, ..token(2, ">") },
+                AddedToken { single_word: true, ..token(3, "éé") },
+                AddedToken { single_word: true, lstrip: true, rstrip: true, ..token(4, "ax") },
+                token(5, "x><"),
+            ];
+            let finder = AddedTokenFinder::new(&tokens, false, &[]).unwrap();
+            let whole = parts(&finder, &text, 0);
+            for (place, _) in text.char_indices().filter(|(place, _)| *place > 0 && finder.may_cut(&text, *place)) {
+                let mut pieces = parts(&finder, &text[..place], 0);
+                let mut right = parts(&finder, &text[place..], place);
+                // Text on both sides of the cut is one part of the whole.
+                if let (Some((None, left)), Some((None, range))) = (pieces.last_mut(), right.first()) {
+                    left.end = range.end;
+                    right.remove(0);
+                }
+                pieces.extend(right);
+                prop_assert_eq!(&pieces, &whole, "{:?} at {}", text, place);
+            }
+        }
+    }
 }

@@ -82,6 +82,13 @@ impl Error {
         self
     }
 
+    /// Withdraws the document, where there is only one.
+    #[must_use]
+    pub fn without_document(mut self) -> Self {
+        self.document = None;
+        self
+    }
+
     /// What kind of thing went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.kind

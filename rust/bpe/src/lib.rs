@@ -4,17 +4,22 @@
 
 mod added_tokens;
 mod alignment;
+mod batch;
 pub mod byte_level;
+mod cutting;
 mod definition;
 pub mod encode;
 mod error;
 mod fingerprint;
 pub mod format;
+mod interrupt;
 mod merges;
 pub mod normalizer;
 mod offsets;
+mod output;
 pub mod parallel;
 pub mod pretokenizer;
+mod scratch_pool;
 mod streaming;
 mod token_index;
 mod tokenizer;
@@ -22,12 +27,14 @@ pub mod train;
 mod vocabulary;
 
 pub use added_tokens::{AddedToken, SpecialTokens};
+pub use batch::EncodedBatch;
 pub use definition::{CarriedParts, Definition};
 pub use encode::{Encoder, Scratch, UnknownToken};
 pub use error::{Error, ErrorKind};
+pub use interrupt::Interrupt;
 pub use merges::{Merge, MergeTable, Merges};
 pub use offsets::{EncodedWithOffsets, OffsetUnit};
 pub use pretokenizer::Pretokenizer;
 pub use streaming::Streaming;
-pub use tokenizer::{EncodedBatch, Tokenizer};
+pub use tokenizer::Tokenizer;
 pub use vocabulary::{Vocabulary, MAX_TOKEN_ID};

@@ -106,6 +106,47 @@ pub fn normalize<'t>(forms: &[NormalizationForm], text: &'t str) -> Cow<'t, str>
     normalized
 }
 
+/// The same, for a text of any length: `check` is called before every piece of about `piece_bytes`, and may stop the work.
+///
+/// # Errors
+/// What `check` returns.
+pub(crate) fn normalize_in_pieces<'t, E>(
+    forms: &[NormalizationForm],
+    text: &'t str,
+    piece_bytes: usize,
+    check: &mut dyn FnMut() -> Result<(), E>,
+) -> Result<Cow<'t, str>, E> {
+    if forms.is_empty() {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut changed: Option<String> = None;
+    let mut done = 0;
+    while done < text.len() {
+        check()?;
+        let mut places = done + piece_bytes..text.len();
+        let end = places.find(|&place| text.is_char_boundary(place) && may_cut(forms, text, place));
+        let end = end.unwrap_or(text.len());
+        match (normalize(forms, &text[done..end]), &mut changed) {
+            (Cow::Borrowed(_), None) => {}
+            (piece, None) => changed = Some(text[..done].to_owned() + &piece),
+            (piece, Some(changed)) => changed.push_str(&piece),
+        }
+        done = end;
+    }
+    Ok(changed.map_or(Cow::Borrowed(text), Cow::Owned))
+}
+
+/// Whether a text may be cut at `place` before it is normalized: the normalized pieces, one after the other, are the
+/// normalized text, and the characters on both sides of the cut are as before.
+///
+/// That is so where the characters on both sides, and the one after those, are in the form by themselves and begin anew:
+/// they change neither with what comes before them nor with what follows (Unicode Standard Annex 15, section 9).
+pub(crate) fn may_cut(forms: &[NormalizationForm], text: &str, place: usize) -> bool {
+    let [form] = forms else { return forms.is_empty() };
+    let mut near = text[..place].chars().next_back().into_iter().chain(text[place..].chars().take(2));
+    near.all(|character| form.leaves_alone(character))
+}
+
 /// The characters that a form makes, without how they came about.
 #[derive(Default)]
 struct Characters(String);
@@ -120,6 +161,7 @@ impl Extend<(char, isize)> for Characters {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::collections::HashSet;
     use unicode_normalization_alignments::char::{compose, decompose_canonical, decompose_compatible};
 
@@ -169,6 +211,29 @@ mod tests {
                 let mut changed = Characters::default();
                 form.apply(&text, &mut changed);
                 assert!(!form.is_known_to_hold(&text) || changed.0 == text, "{form:?} {text:?}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_that_may_be_cut_is_the_same_in_two(
+            characters in prop::collection::vec(
+                prop::sample::select("aé1 \ne\u{301}\u{327}\u{323}한\u{1112}\u{1161}\u{11ab}각\u{11a8}中½ﬁΩ\u{2126}\u{212b}\u{37a}ぱは\u{309a}🙂\u{958}\u{1d15e}\u{f71}\u{f73}".chars().collect::<Vec<_>>()),
+                0..8,
+            ),
+        ) {
+            let text: String = characters.into_iter().collect();
+            for (_, form) in NormalizationForm::NAMED {
+                let whole = normalize(&[form], &text);
+                let check = &mut || Ok::<_, ()>(());
+                prop_assert_eq!(&normalize_in_pieces(&[form], &text, 1, check).unwrap(), &whole);
+                for (place, after) in text.char_indices().filter(|(place, _)| may_cut(&[form], &text, *place)) {
+                    let (left, right) = (normalize(&[form], &text[..place]), normalize(&[form], &text[place..]));
+                    prop_assert_eq!(format!("{left}{right}"), whole.as_ref());
+                    prop_assert_eq!(left.chars().next_back(), text[..place].chars().next_back());
+                    prop_assert_eq!(right.chars().next(), Some(after));
+                }
             }
         }
     }

@@ -1,7 +1,10 @@
-//! The one place that starts threads: a scoped fan-out over contiguous chunks, for the number of threads that the
-//! caller names. Threads live for one call, so nothing is left behind that a forked child could wait for.
+//! The one place that starts threads: a scoped fan-out over contiguous chunks, or over tasks that are taken in order, for
+//! the number of threads that the caller names. Threads live for one call, so nothing is left behind that a forked child
+//! could wait for.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Builder;
 
 /// Cuts `0..weights.len()` into at most `parts` contiguous ranges of about equal total weight.
 pub fn split_by_weight(weights: impl ExactSizeIterator<Item = usize>, parts: usize) -> Vec<Range<usize>> {
@@ -40,6 +43,37 @@ pub fn map_ranges<R: Send>(ranges: Vec<Range<usize>>, work: impl Fn(Range<usize>
     })
 }
 
+/// Calls `work` with the numbers of tasks, each once, in order, and with one of the workers: each has a thread of its own, the
+/// first the calling one. After a break no more tasks are started.
+///
+/// Where the system has no more threads, fewer workers do the work. A panic of `work` goes on in the caller.
+pub fn share_tasks<W: Send>(
+    n_tasks: usize,
+    workers: &mut [W],
+    work: impl Fn(usize, &mut W) -> ControlFlow<()> + Sync,
+) {
+    let next = AtomicUsize::new(0);
+    let take_tasks = |worker: &mut W| loop {
+        let task = next.fetch_add(1, Ordering::Relaxed);
+        if task >= n_tasks {
+            return;
+        }
+        if work(task, worker).is_break() {
+            next.store(n_tasks, Ordering::Relaxed);
+        }
+    };
+    let Some((first, others)) = workers.split_first_mut() else { return };
+    std::thread::scope(|scope| {
+        let take_tasks = &take_tasks;
+        let start = |worker| Builder::new().spawn_scoped(scope, move || take_tasks(worker)).ok();
+        let handles: Vec<_> = others.iter_mut().map_while(start).collect();
+        take_tasks(first);
+        for handle in handles {
+            handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +93,34 @@ mod tests {
     fn results_come_back_in_order() {
         let results = map_ranges(vec![0..2, 2..3, 3..7], |range| range.len());
         assert_eq!(results, [2, 1, 4]);
+    }
+
+    #[test]
+    fn every_task_is_done_once() {
+        for n_workers in [1, 2, 5] {
+            let mut workers = vec![Vec::new(); n_workers];
+            share_tasks(100, &mut workers, |task, done: &mut Vec<usize>| {
+                done.push(task);
+                ControlFlow::Continue(())
+            });
+            assert!(workers.iter().all(|done| done.is_sorted()));
+            let mut done = workers.concat();
+            done.sort_unstable();
+            assert_eq!(done, (0..100).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn no_task_starts_after_a_break() {
+        let mut workers = [Vec::new()];
+        share_tasks(10, &mut workers, |task, done: &mut Vec<usize>| {
+            done.push(task);
+            if task == 3 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        assert_eq!(workers[0], [0, 1, 2, 3]);
     }
 }

@@ -1,19 +1,25 @@
 //! A tokenizer ready to encode and decode: added tokens → normalization → pretokens → ids, and back.
 
 use crate::added_tokens::{AddedTokenFinder, Part};
+use crate::cutting::Cutter;
 use crate::encode::{Encoder, Scratch};
-use crate::normalizer::normalize;
-use crate::parallel::{map_ranges, split_by_weight};
-use crate::{fingerprint, Definition, Error, ErrorKind, SpecialTokens};
+use crate::normalizer::normalize_in_pieces;
+use crate::output::Output;
+use crate::scratch_pool::ScratchPool;
+use crate::{fingerprint, Definition, Error, ErrorKind, Interrupt, SpecialTokens};
 use std::borrow::Cow;
 use std::ops::Range;
+
+/// Bytes of text that are normalized between two looks at the interrupt.
+const PIECE: usize = 1 << 20;
 
 /// Pretokens of an expression that are encoded together.
 const MOST_ENDS: usize = 1024;
 
 /// Encodes text to token ids and decodes them, exactly as the file that it was loaded from defines.
 ///
-/// It is immutable and may be shared by threads; each brings a [`Scratch`] of its own.
+/// It never changes, so threads may share it. [`Tokenizer::encode`] takes a [`Scratch`] from its caller, one for each
+/// thread; the other methods keep their own.
 #[derive(Debug)]
 pub struct Tokenizer {
     definition: Definition,
@@ -23,35 +29,7 @@ pub struct Tokenizer {
     /// Bytes of every token by id, ordinary or not: the table to decode with.
     decoding: Vec<Option<Range<u32>>>,
     decoding_bytes: Vec<u8>,
-}
-
-/// The ids of several documents, one after the other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EncodedBatch {
-    /// The ids of all documents.
-    pub ids: Vec<u32>,
-    /// `offsets[i]..offsets[i + 1]` is the range of document `i` in `ids`.
-    pub offsets: Vec<i64>,
-}
-
-impl Default for EncodedBatch {
-    /// No documents.
-    fn default() -> Self {
-        Self { ids: Vec::new(), offsets: vec![0] }
-    }
-}
-
-impl EncodedBatch {
-    /// Adds the documents of another batch after those of this one. O(ids added).
-    pub fn append(&mut self, other: Self) {
-        let base = self.ids.len() as i64;
-        self.offsets.extend(other.offsets.iter().skip(1).map(|offset| base + offset));
-        if self.ids.is_empty() {
-            self.ids = other.ids;
-        } else {
-            self.ids.extend_from_slice(&other.ids);
-        }
-    }
+    pub(crate) scratches: ScratchPool,
 }
 
 impl Tokenizer {
@@ -72,7 +50,15 @@ impl Tokenizer {
         };
         let (raw_added_tokens, normalized_added_tokens) = (finder(false)?, finder(true)?);
         let (decoding, decoding_bytes) = decoding_table(&definition);
-        Ok(Self { definition, encoder, raw_added_tokens, normalized_added_tokens, decoding, decoding_bytes })
+        Ok(Self {
+            definition,
+            encoder,
+            raw_added_tokens,
+            normalized_added_tokens,
+            decoding,
+            decoding_bytes,
+            scratches: ScratchPool::default(),
+        })
     }
 
     /// The data that this tokenizer was made from.
@@ -105,7 +91,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`ErrorKind::Text`] for a special token that `special` refuses or a byte without a token, with its offset;
-    /// [`ErrorKind::Pattern`] if the pretokenizer gives up.
+    /// [`ErrorKind::Pattern`] if the pretokenizer gives up; [`ErrorKind::Interrupted`] as [`Scratch::interrupted_by`] says.
     pub fn encode(
         &self,
         text: &str,
@@ -113,18 +99,31 @@ impl Tokenizer {
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<(), Error> {
+        self.encode_to(text, special, scratch, ids)
+    }
+
+    /// Adds the ids of a text to `output`.
+    pub(crate) fn encode_to(
+        &self,
+        text: &str,
+        special: &SpecialTokens,
+        scratch: &mut Scratch,
+        output: &mut impl Output,
+    ) -> Result<(), Error> {
         self.raw_added_tokens.for_each_part(text, special, &mut |part| {
             let range = match part {
-                Part::Token(token_id, _) => return push(ids, token_id),
+                Part::Token(token_id, _) => return push(output, token_id),
                 Part::Text(range) => range,
             };
-            let normalized = normalize(&self.definition.normalization, &text[range.clone()]);
+            let check = &mut || scratch.check_interrupt();
+            let normalized =
+                normalize_in_pieces(&self.definition.normalization, &text[range.clone()], PIECE, check)?;
             let unchanged = matches!(normalized, Cow::Borrowed(_));
             self.normalized_added_tokens
                 .for_each_part(&normalized, special, &mut |part| match part {
-                    Part::Token(token_id, _) => push(ids, token_id),
+                    Part::Token(token_id, _) => push(output, token_id),
                     Part::Text(inner) => self
-                        .encode_plain(&normalized[inner.clone()], true, scratch, ids)
+                        .encode_plain(&normalized[inner.clone()], true, scratch, output)
                         .map(|_| ())
                         .map_err(|error| error.shifted_by(inner.start)),
                 })
@@ -142,13 +141,13 @@ impl Tokenizer {
         text: &str,
         is_last: bool,
         scratch: &mut Scratch,
-        ids: &mut Vec<u32>,
+        output: &mut impl Output,
     ) -> Result<usize, Error> {
         let Some(scanner) = self.definition.pretokenizer.scanner() else {
             if !is_last {
                 return Ok(0);
             }
-            return self.encode_by_steps(text, scratch, ids).map(|()| text.len());
+            return self.encode_by_steps(text, scratch, output).map(|()| text.len());
         };
         let mut start = 0;
         let mut found = std::mem::take(&mut scratch.found);
@@ -162,7 +161,9 @@ impl Tokenizer {
             if settled == start {
                 break;
             }
-            result = self.encoder.encode_pretokens(text, start, &found.ends, scratch, ids);
+            result = output
+                .encode_pretokens(&self.encoder, text, start, &found.ends, scratch)
+                .and_then(|()| scratch.check_interrupt());
             start = settled;
         }
         scratch.found = found;
@@ -170,19 +171,24 @@ impl Tokenizer {
     }
 
     /// The same for a pretokenizer without a scanner.
-    fn encode_by_steps(&self, text: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) -> Result<(), Error> {
+    fn encode_by_steps(
+        &self,
+        text: &str,
+        scratch: &mut Scratch,
+        output: &mut impl Output,
+    ) -> Result<(), Error> {
         // Pretokens that follow one another in the text are encoded together; one that a step made anew is not in it.
         let (mut start, mut done, mut ends) = (0, 0, Vec::new());
         self.definition.pretokenizer.split(text, &mut |pretoken| {
             let offset = offset_in(text, pretoken);
             if offset != Some(done) || ends.len() == MOST_ENDS || done - start > u32::MAX as usize / 2 {
-                self.encoder.encode_pretokens(text, start, &ends, scratch, ids)?;
+                output.encode_pretokens(&self.encoder, text, start, &ends, scratch)?;
+                scratch.check_interrupt()?;
                 ends.clear();
                 let Some(offset) = offset else {
                     let word = pretoken;
-                    return self
-                        .encoder
-                        .encode_pretokens(word, 0, &[word.len() as u32], scratch, ids)
+                    return output
+                        .encode_pretokens(&self.encoder, word, 0, &[word.len() as u32], scratch)
                         .map_err(Error::without_offset);
                 };
                 (start, done) = (offset, offset);
@@ -191,35 +197,22 @@ impl Tokenizer {
             ends.push((done - start) as u32);
             Ok(())
         })?;
-        self.encoder.encode_pretokens(text, start, &ends, scratch, ids)
+        output.encode_pretokens(&self.encoder, text, start, &ends, scratch)?;
+        scratch.check_interrupt()
     }
 
-    /// Encodes documents on `threads` threads; the result does not depend on their number.
-    ///
-    /// # Errors
-    /// As [`Tokenizer::encode`], for the first document concerned, which the error names.
-    pub fn encode_batch<T: AsRef<str> + Sync>(
-        &self,
-        documents: &[T],
-        special: &SpecialTokens,
-        threads: usize,
-    ) -> Result<EncodedBatch, Error> {
-        let encode_range = |range: Range<usize>| -> Result<EncodedBatch, Error> {
-            let (mut scratch, mut part) = (Scratch::default(), EncodedBatch::default());
-            for document in range {
-                self.encode(documents[document].as_ref(), special, &mut scratch, &mut part.ids)
-                    .map_err(|error| error.in_document(document as u64))?;
-                part.offsets.push(part.ids.len() as i64);
-            }
-            Ok(part)
-        };
-        let ranges = split_by_weight(documents.iter().map(|document| document.as_ref().len() + 1), threads);
-        let parts = map_ranges(ranges, encode_range).into_iter().collect::<Result<Vec<_>, _>>()?;
-        let mut batch = EncodedBatch::default();
-        for part in parts {
-            batch.append(part);
-        }
-        Ok(batch)
+    /// Calls `work` with scratch memory that earlier calls have warmed, for work that `interrupt` stops.
+    pub fn with_scratch<R>(&self, interrupt: &Interrupt, work: impl FnOnce(&mut Scratch) -> R) -> R {
+        let mut scratch = self.scratches.take(interrupt);
+        let result = work(&mut scratch);
+        self.scratches.give_back(scratch);
+        result
+    }
+
+    /// What knows where texts may be cut, or `None` if they must stay whole.
+    pub(crate) fn cutter(&self, special: &SpecialTokens) -> Option<Cutter<'_>> {
+        let finders = (&self.raw_added_tokens, &self.normalized_added_tokens);
+        Cutter::new(self.definition.pretokenizer.scanner()?, &self.definition.normalization, finders, special)
     }
 
     /// Appends the bytes of the tokens to `bytes`. O(bytes).
@@ -243,8 +236,8 @@ impl Tokenizer {
 }
 
 #[allow(clippy::unnecessary_wraps)] // the shape that the visitors have
-fn push(ids: &mut Vec<u32>, token_id: u32) -> Result<(), Error> {
-    ids.push(token_id);
+fn push(output: &mut impl Output, token_id: u32) -> Result<(), Error> {
+    output.push(token_id);
     Ok(())
 }
 

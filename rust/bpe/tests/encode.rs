@@ -198,3 +198,21 @@ fn bytes_without_a_token_are_unknown_or_an_error() {
     assert_eq!(error.offset(), Some(1));
     assert!(error.to_string().contains("0x78 has no token"));
 }
+
+#[test]
+fn scratch_may_go_from_one_encoder_to_another() {
+    let mut scratch = Scratch::default();
+    let long = "ab".repeat(40);
+    let mut encode = |tokens: [&str; 3]| {
+        let numbered = (0..).zip(tokens.iter().map(|token| token.as_bytes().to_vec())).collect();
+        let encoder =
+            Encoder::new(Vocabulary::new(numbered).unwrap(), &Merges::Listed(Vec::new()), false, None);
+        let mut ids = Vec::new();
+        for word in ["ab", &long] {
+            encoder.encode_pretokens(word, 0, &[word.len() as u32], &mut scratch, &mut ids).unwrap();
+        }
+        ids
+    };
+    assert_eq!(encode(["a", "b", "c"]), [0, 1].repeat(41));
+    assert_eq!(encode(["b", "c", "a"]), [2, 0].repeat(41));
+}

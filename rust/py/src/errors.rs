@@ -78,3 +78,18 @@ pub(crate) fn detached<T: Send, E: IntoException>(
         }
     }
 }
+
+/// What stopped long work: an error of ours, or an exception that a signal handler or a callback raised.
+pub(crate) enum Stop {
+    Ours(BpeError),
+    Raised(PyErr),
+}
+
+impl IntoException for Stop {
+    fn into_exception(self, py: Python<'_>) -> PyErr {
+        match self {
+            Self::Ours(error) => error.into_exception(py),
+            Self::Raised(error) => error,
+        }
+    }
+}

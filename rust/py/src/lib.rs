@@ -5,6 +5,7 @@
 
 mod errors;
 mod packing;
+mod signals;
 mod streaming;
 mod text;
 mod tokenizer;

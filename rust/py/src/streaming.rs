@@ -1,6 +1,7 @@
 //! `_rust.TokenStream`: a text that is encoded while it comes.
 
-use crate::errors::{detached, exception};
+use crate::errors::exception;
+use crate::signals::interruptible;
 use crate::text::Text;
 use crate::tokenizer::{PyTokenizer, SpecialArgument};
 use numpy::{IntoPyArray, PyArray1};
@@ -97,9 +98,10 @@ impl PyTokenStream {
         let chunk = Chunk::from_python(chunk, streaming.n_bytes())?;
         let mut ids = Vec::new();
         for round in chunk.as_bytes().chunks(ROUND_BYTES) {
-            let tokenizer = self.tokenizer.get();
-            let fed =
-                detached(py, || tokenizer.with_scratch(|scratch| streaming.feed(round, scratch, &mut ids)));
+            let tokenizer = self.tokenizer.get().shared();
+            let fed = interruptible(py, round.len(), |interrupt| {
+                tokenizer.with_scratch(interrupt, |scratch| streaming.feed(round, scratch, &mut ids))
+            });
             if let Err(error) = fed.and_then(|()| py.check_signals()) {
                 *state = State::Failed;
                 return Err(error);
@@ -119,8 +121,10 @@ impl PyTokenStream {
             }
         };
         let mut ids = Vec::new();
-        let tokenizer = self.tokenizer.get();
-        let finished = detached(py, || tokenizer.with_scratch(|scratch| streaming.finish(scratch, &mut ids)));
+        let tokenizer = self.tokenizer.get().shared();
+        let finished = interruptible(py, streaming.n_bytes(), |interrupt| {
+            tokenizer.with_scratch(interrupt, |scratch| streaming.finish(scratch, &mut ids))
+        });
         if let Err(error) = finished {
             *state = State::Failed;
             return Err(error);

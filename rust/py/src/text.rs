@@ -3,10 +3,18 @@
 //! `str` lends its UTF-8 without a copy (CPython keeps it with the object), `bytes` lend themselves after a check.
 
 use crate::errors::exception;
+use crate::signals::interruptible;
+use numpy::PyReadonlyArray1;
+use portmanteau_bpe::parallel::{map_ranges, split_by_weight};
+use portmanteau_bpe::{Error, ErrorKind};
 use pyo3::exceptions::PyUnicodeEncodeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyString};
+use std::ops::Range;
+
+/// So many documents are borrowed between two looks at the signals.
+const DOCUMENTS_PER_LOOK: usize = 1 << 16;
 
 /// A text that Python owns.
 pub(crate) enum Text {
@@ -80,40 +88,60 @@ impl Text {
     /// # Errors
     /// As [`Text::from_python`], and what the iterable raises.
     pub(crate) fn from_iterable(documents: &Bound<'_, PyAny>) -> PyResult<Vec<Self>> {
-        let numbered = documents.try_iter()?.enumerate();
-        numbered.map(|(index, document)| Self::from_python(&document?, Some(index as u64))).collect()
+        let mut texts = Vec::with_capacity(documents.len().unwrap_or(0));
+        for (index, document) in documents.try_iter()?.enumerate() {
+            if index % DOCUMENTS_PER_LOOK == DOCUMENTS_PER_LOOK - 1 {
+                documents.py().check_signals()?;
+            }
+            texts.push(Self::from_python(&document?, Some(index as u64))?);
+        }
+        Ok(texts)
     }
 }
 
-/// Cuts a chunk of an Arrow-style string column (`data` with `documents + 1` offsets) into texts, which are appended to
-/// `texts`: those of the chunks before it.
+/// A chunk of an Arrow-style string column: the text of all documents, and where each begins and ends.
+pub(crate) type Chunk<'py> = (PyReadonlyArray1<'py, u8>, PyReadonlyArray1<'py, i64>);
+
+/// The texts of a string column, which are checked on `threads` threads.
 ///
 /// # Errors
 /// `EncodingError` for offsets that descend or leave the data, and for invalid UTF-8, with the document.
-pub(crate) fn cut_chunk<'d>(
+pub(crate) fn texts_of_column<'c>(
     py: Python<'_>,
-    data: &'d [u8],
-    offsets: &[i64],
-    texts: &mut Vec<&'d str>,
-) -> PyResult<()> {
-    for pair in offsets.windows(2) {
-        let document = texts.len();
-        let refuse = |message: &str, offset: Option<u64>| {
-            let fields = [("document", Some(document as u64)), ("offset", offset)];
-            exception(py, "EncodingError", &format!("document {document}: {message}"), &fields)
-        };
-        let range = usize::try_from(pair[0]).ok().zip(usize::try_from(pair[1]).ok());
-        let bytes = range
-            .and_then(|(start, end)| data.get(start..end))
-            .ok_or_else(|| refuse("the offsets of the column leave its data", None))?;
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            let offset = error.valid_up_to();
-            refuse(
-                &format!("the text is not UTF-8 at byte {offset}; clean the column first"),
-                Some(offset as u64),
-            )
+    chunks: &'c [Chunk<'_>],
+    threads: usize,
+) -> PyResult<Vec<&'c str>> {
+    let mut texts = Vec::new();
+    for (data, offsets) in chunks {
+        let (data, offsets, before) = (data.as_slice()?, offsets.as_slice()?, texts.len() as u64);
+        let n_documents = offsets.len().saturating_sub(1);
+        let weights = offsets.windows(2).map(|pair| usize::try_from(pair[1] - pair[0]).unwrap_or(0));
+        let parts = interruptible(py, data.len(), |interrupt| {
+            let cut = |documents: Range<usize>| -> Result<Vec<&str>, Error> {
+                let cut_one = |document: usize| {
+                    if interrupt.is_set() {
+                        return Err(Error::new(ErrorKind::Interrupted, "reading the column was stopped"));
+                    }
+                    document_of(data, offsets[document], offsets[document + 1])
+                        .map_err(|error| error.in_document(before + document as u64))
+                };
+                documents.map(cut_one).collect()
+            };
+            map_ranges(split_by_weight(weights, threads), cut).into_iter().collect::<Result<Vec<_>, _>>()
         })?;
-        texts.push(text);
+        texts.reserve(n_documents);
+        texts.extend(parts.into_iter().flatten());
     }
-    Ok(())
+    Ok(texts)
+}
+
+fn document_of(data: &[u8], start: i64, end: i64) -> Result<&str, Error> {
+    let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
+    let bytes = range
+        .and_then(|(start, end)| data.get(start..end))
+        .ok_or_else(|| Error::new(ErrorKind::Text, "the offsets of the column leave its data"))?;
+    std::str::from_utf8(bytes).map_err(|error| {
+        Error::new(ErrorKind::Text, "the text is not UTF-8; clean the column first")
+            .at_offset(error.valid_up_to() as u64)
+    })
 }

@@ -1,32 +1,23 @@
 //! `_rust.Tokenizer`: the tokenizer of `portmanteau-bpe` with Python texts in and NumPy arrays out.
 
 use crate::errors::{detached, IntoException};
-use crate::text::{cut_chunk, Text};
+use crate::signals::interruptible;
+use crate::text::{texts_of_column, Chunk, Text};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use portmanteau_bpe::format::{bundled, huggingface, merges_txt, tekken, tiktoken};
-use portmanteau_bpe::parallel::split_by_weight;
 use portmanteau_bpe::pretokenizer::NAMED_PATTERNS;
 use portmanteau_bpe::{
-    AddedToken, Definition, EncodedBatch, Error, ErrorKind, Merges, OffsetUnit, Pretokenizer, Scratch,
-    SpecialTokens, Tokenizer,
+    AddedToken, Definition, Error, ErrorKind, Merges, OffsetUnit, Pretokenizer, SpecialTokens, Tokenizer,
 };
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
-use std::sync::{Arc, Mutex};
-
-/// Text that a thread encodes, in well under a second, before Python hears signals again.
-const ROUND_BYTES_PER_THREAD: usize = 4 << 20;
-
-/// Scratch memory that is kept warm between calls, for at most this many threads.
-const MOST_SCRATCHES: usize = 16;
+use std::sync::Arc;
 
 /// An exact byte-level BPE tokenizer.
 #[pyclass(frozen, module = "portmanteau._rust", name = "Tokenizer")]
 pub(crate) struct PyTokenizer {
     tokenizer: Arc<Tokenizer>,
-    /// Only ever locked with `try_lock`: a lock that another thread held during `fork` stays locked in the child.
-    scratches: Mutex<Vec<Scratch>>,
 }
 
 type IdsWithPlaces<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray2<i64>>);
@@ -35,7 +26,7 @@ type Arrays<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>);
 impl PyTokenizer {
     /// Makes a definition ready to encode.
     pub(crate) fn from_definition(definition: Definition) -> Result<Self, Error> {
-        Ok(Self { tokenizer: Tokenizer::new(definition)?.into(), scratches: Mutex::default() })
+        Ok(Self { tokenizer: Tokenizer::new(definition)?.into() })
     }
 
     fn load(py: Python<'_>, read: impl FnOnce() -> Result<Definition, Error> + Send) -> PyResult<Self> {
@@ -47,39 +38,31 @@ impl PyTokenizer {
         self.tokenizer.clone()
     }
 
-    pub(crate) fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
-        let mut scratch = self.scratches.try_lock().ok().and_then(|mut kept| kept.pop()).unwrap_or_default();
-        let result = work(&mut scratch);
-        if let Ok(mut kept) = self.scratches.try_lock() {
-            if kept.len() < MOST_SCRATCHES {
-                kept.push(scratch);
-            }
-        }
-        result
-    }
-
-    /// Encodes texts in rounds, between which Python hears signals: Ctrl-C does not wait for the end of a large batch.
-    fn encode_in_rounds<'py, T: AsRef<str> + Sync>(
+    fn encode_texts<'py, T: AsRef<str> + Sync>(
         &self,
         py: Python<'py>,
         texts: &[T],
-        special: &SpecialTokens,
+        special: SpecialArgument,
         threads: usize,
     ) -> PyResult<Arrays<'py>> {
-        let weights = || texts.iter().map(|text| text.as_ref().len() + 1);
-        let n_rounds = weights().sum::<usize>() / (ROUND_BYTES_PER_THREAD * threads) + 1;
-        let mut batch = EncodedBatch::default();
-        for round in split_by_weight(weights(), n_rounds) {
-            let start = round.start as u64;
-            batch.append(detached(py, || {
-                self.tokenizer.encode_batch(&texts[round], special, threads).map_err(|error| {
-                    let document = error.document().map_or(start, |document| start + document);
-                    error.in_document(document)
-                })
-            })?);
-            py.check_signals()?;
-        }
+        let special = special.into_policy();
+        let batch = interruptible(py, n_bytes(texts), |interrupt| {
+            self.tokenizer.encode_batch(texts, &special, threads, interrupt)
+        })?;
         Ok((batch.ids.into_pyarray(py), batch.offsets.into_pyarray(py)))
+    }
+
+    fn count_texts<T: AsRef<str> + Sync>(
+        &self,
+        py: Python<'_>,
+        texts: &[T],
+        special: SpecialArgument,
+        threads: usize,
+    ) -> PyResult<Vec<i64>> {
+        let special = special.into_policy();
+        interruptible(py, n_bytes(texts), |interrupt| {
+            self.tokenizer.count_batch(texts, &special, threads, interrupt)
+        })
     }
 
     fn added_tokens_where(&self, wanted: impl Fn(&AddedToken) -> bool) -> Vec<(String, u32)> {
@@ -88,14 +71,10 @@ impl PyTokenizer {
         chosen.sort_by_key(|token| token.token_id);
         chosen.into_iter().map(|token| (token.content.clone(), token.token_id)).collect()
     }
+}
 
-    fn encode_one(&self, text: &Text, special: &SpecialTokens) -> Result<Vec<u32>, Error> {
-        self.with_scratch(|scratch| {
-            let mut ids = Vec::new();
-            self.tokenizer.encode(text.as_ref(), special, scratch, &mut ids)?;
-            Ok(ids)
-        })
-    }
+fn n_bytes<T: AsRef<str>>(texts: &[T]) -> usize {
+    texts.iter().map(|text| text.as_ref().len()).sum()
 }
 
 /// What to do with special tokens: `"text"`, `"parse"`, `"error"`, or the ids to parse.
@@ -214,10 +193,15 @@ impl PyTokenizer {
         &self,
         text: &Bound<'py, PyAny>,
         special: SpecialArgument,
+        threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<u32>>> {
-        let py = text.py();
-        let (text, special) = (Text::from_python(text, None)?, special.into_policy());
-        Ok(detached(py, || self.encode_one(&text, &special))?.into_pyarray(py))
+        let (py, special) = (text.py(), special.into_policy());
+        let texts = [Text::from_python(text, None)?];
+        let batch = interruptible(py, n_bytes(&texts), |interrupt| {
+            let batch = self.tokenizer.encode_batch(&texts, &special, threads, interrupt);
+            batch.map_err(Error::without_document)
+        })?;
+        Ok(batch.ids.into_pyarray(py))
     }
 
     /// The ids of one text, and the start and end of each in it: in characters, or in bytes of UTF-8.
@@ -230,8 +214,8 @@ impl PyTokenizer {
         let py = text.py();
         let (text, special) = (Text::from_python(text, None)?, special.into_policy());
         let unit = if characters { OffsetUnit::Characters } else { OffsetUnit::Bytes };
-        let (ids, offsets) = detached(py, || {
-            let encoded = self.with_scratch(|scratch| {
+        let (ids, offsets) = interruptible(py, text.as_ref().len(), |interrupt| {
+            let encoded = self.tokenizer.with_scratch(interrupt, |scratch| {
                 self.tokenizer.encode_with_offsets(text.as_ref(), &special, unit, scratch)
             })?;
             let ends = encoded.offsets.iter().flat_map(|range| [range.start as i64, range.end as i64]);
@@ -248,31 +232,53 @@ impl PyTokenizer {
         special: SpecialArgument,
         threads: usize,
     ) -> PyResult<Arrays<'py>> {
-        let py = documents.py();
-        let (texts, special) = (Text::from_iterable(documents)?, special.into_policy());
-        self.encode_in_rounds(py, &texts, &special, threads)
+        let texts = Text::from_iterable(documents)?;
+        self.encode_texts(documents.py(), &texts, special, threads)
     }
 
     /// The ids and offsets of every text of a string column, given as (bytes, offsets) of each chunk.
     fn encode_column<'py>(
         &self,
         py: Python<'py>,
-        chunks: Vec<(PyReadonlyArray1<'py, u8>, PyReadonlyArray1<'py, i64>)>,
+        chunks: Vec<Chunk<'py>>,
         special: SpecialArgument,
         threads: usize,
     ) -> PyResult<Arrays<'py>> {
-        let mut texts = Vec::new();
-        for (data, offsets) in &chunks {
-            cut_chunk(py, data.as_slice()?, offsets.as_slice()?, &mut texts)?;
-        }
-        let special = special.into_policy();
-        self.encode_in_rounds(py, &texts, &special, threads)
+        let texts = texts_of_column(py, &chunks, threads)?;
+        self.encode_texts(py, &texts, special, threads)
     }
 
     /// The number of ids of one text.
-    fn count(&self, text: &Bound<'_, PyAny>, special: SpecialArgument) -> PyResult<usize> {
-        let (borrowed, special) = (Text::from_python(text, None)?, special.into_policy());
-        Ok(detached(text.py(), || self.encode_one(&borrowed, &special))?.len())
+    fn count(&self, text: &Bound<'_, PyAny>, special: SpecialArgument, threads: usize) -> PyResult<i64> {
+        let (py, special) = (text.py(), special.into_policy());
+        let texts = [Text::from_python(text, None)?];
+        interruptible(py, n_bytes(&texts), |interrupt| {
+            let counts = self.tokenizer.count_batch(&texts, &special, threads, interrupt);
+            Ok(counts.map_err(Error::without_document)?.iter().sum())
+        })
+    }
+
+    /// The number of ids of every text of an iterable.
+    fn count_batch<'py>(
+        &self,
+        documents: &Bound<'py, PyAny>,
+        special: SpecialArgument,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let (py, texts) = (documents.py(), Text::from_iterable(documents)?);
+        Ok(self.count_texts(py, &texts, special, threads)?.into_pyarray(py))
+    }
+
+    /// The number of ids of every text of a string column, given as for `encode_column`.
+    fn count_column<'py>(
+        &self,
+        py: Python<'py>,
+        chunks: Vec<Chunk<'py>>,
+        special: SpecialArgument,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let texts = texts_of_column(py, &chunks, threads)?;
+        Ok(self.count_texts(py, &texts, special, threads)?.into_pyarray(py))
     }
 
     /// The bytes of the tokens.

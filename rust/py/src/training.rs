@@ -1,6 +1,6 @@
 //! `_rust.Trainer`: counts text and trains a tokenizer from the counts.
 
-use crate::errors::{detached, exception, IntoException};
+use crate::errors::{detached, exception, Stop};
 use crate::text::Text;
 use crate::tokenizer::{pretokenizer_from, PyTokenizer};
 use portmanteau_bpe::train::{
@@ -23,21 +23,6 @@ pub(crate) struct PyTrainer {
 struct Counters {
     units: Counter,
     superwords: Option<Counter>,
-}
-
-/// What stopped the work: an error of ours, or an exception that a signal handler or the callback raised.
-enum Stop {
-    Ours(Error),
-    Raised(PyErr),
-}
-
-impl IntoException for Stop {
-    fn into_exception(self, py: Python<'_>) -> PyErr {
-        match self {
-            Self::Ours(error) => error.into_exception(py),
-            Self::Raised(error) => error,
-        }
-    }
 }
 
 /// Runs `work` with the GIL released; about every 50 ms signals are heard and `progress(phase, done, total)` is called.

@@ -13,6 +13,7 @@
 
 use super::dispatch::with_best_features;
 use crate::merges::MergeTable;
+use crate::Interrupt;
 
 /// The rank of a pair that does not merge.
 pub(crate) const NO_MERGE: u32 = u32::MAX;
@@ -46,6 +47,8 @@ pub struct MergeScratch {
     levels: Vec<Vec<u32>>,
     next: Vec<u32>,
     previous: Vec<u32>,
+    /// What a sequence stops at, half merged; whoever set it must ask whether it did.
+    pub(super) interrupt: Interrupt,
 }
 
 /// Applies the merge rule to `symbols` (of the single bytes, or of any tokens) in place. O(n log n).
@@ -205,6 +208,9 @@ impl<const LANES: usize> Word<LANES> {
     }
 }
 
+/// Steps between two looks at the interrupt.
+const STEPS: usize = 1 << 14;
+
 /// The places under one minimum.
 const BRANCHES: usize = 16;
 const NONE: u32 = u32::MAX;
@@ -215,10 +221,15 @@ fn merge_by_tree(symbols: &mut Vec<u32>, rule: &impl MergeRule, scratch: &mut Me
     scratch.next.extend((1..n_symbols).chain([NONE]));
     scratch.previous.clear();
     scratch.previous.extend([NONE].into_iter().chain(0..n_symbols - 1));
-    let MergeScratch { levels, next, previous } = scratch;
-    let depth = plant(levels, symbols, rule);
+    let MergeScratch { levels, next, previous, interrupt } = scratch;
+    let depth = plant(levels, symbols, rule, interrupt);
     let levels = &mut levels[..depth];
+    let mut steps = 0_usize;
     while let Some((place, rank)) = least(levels) {
+        steps += 1;
+        if steps.is_multiple_of(STEPS) && interrupt.is_set() {
+            break;
+        }
         let right = next[place as usize];
         let symbol = rule.merged(symbols[place as usize], symbols[right as usize], rank);
         symbols[place as usize] = symbol;
@@ -240,7 +251,7 @@ fn merge_by_tree(symbols: &mut Vec<u32>, rule: &impl MergeRule, scratch: &mut Me
 }
 
 /// Fills the tree and returns its depth; every level is a whole number of blocks, the last one block.
-fn plant(levels: &mut Vec<Vec<u32>>, symbols: &[u32], rule: &impl MergeRule) -> usize {
+fn plant(levels: &mut Vec<Vec<u32>>, symbols: &[u32], rule: &impl MergeRule, interrupt: &Interrupt) -> usize {
     let mut depth = 0;
     loop {
         if levels.len() == depth {
@@ -251,7 +262,14 @@ fn plant(levels: &mut Vec<Vec<u32>>, symbols: &[u32], rule: &impl MergeRule) -> 
         level.clear();
         match below.last() {
             None => {
-                level.extend(symbols.windows(2).map(|pair| rule.rank(pair[0], pair[1])));
+                for start in (0..symbols.len()).step_by(STEPS) {
+                    let symbols = &symbols[start..symbols.len().min(start + STEPS + 1)];
+                    if interrupt.is_set() {
+                        level.resize(level.len() + symbols.len(), NO_MERGE);
+                    } else {
+                        level.extend(symbols.windows(2).map(|pair| rule.rank(pair[0], pair[1])));
+                    }
+                }
                 level.push(NO_MERGE);
             }
             Some(below) => level.extend(below.chunks_exact(BRANCHES).map(least_of)),

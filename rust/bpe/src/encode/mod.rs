@@ -21,10 +21,11 @@ pub use merge::{merge_all, MergeRule, MergeScratch};
 pub(crate) use prefetch::prefetch;
 
 use crate::pretokenizer::scanner::ScanScratch;
-use crate::{Error, MergeTable, Merges, Vocabulary};
+use crate::{Error, Interrupt, MergeTable, Merges, Vocabulary};
 use batch::{Batch, Outputs};
 use cache::{LongWords, ShortWords};
 use canonical::Canonical;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use superwords::{Links, Superwords};
 use words::{Rule, Words};
@@ -43,9 +44,12 @@ const SHORT_WORDS_BYTES: usize = 16 << 20;
 /// What the cache of long words takes at most.
 const LONG_WORDS_BYTES: usize = 16 << 20;
 
-/// Memory that an encoder keeps from word to word: give each thread its own, and keep it warm.
+/// Memory that an encoder keeps from word to word: give each thread its own, and keep it warm. Another encoder may go on
+/// with it, but starts with empty caches.
 #[derive(Debug)]
 pub struct Scratch {
+    /// The number of the encoder whose words the caches hold.
+    owner: u64,
     symbols: Vec<u32>,
     merge: MergeScratch,
     short_words: ShortWords,
@@ -64,6 +68,7 @@ pub struct Scratch {
 impl Default for Scratch {
     fn default() -> Self {
         Self {
+            owner: 0,
             symbols: Vec::new(),
             merge: MergeScratch::default(),
             short_words: ShortWords::new(SHORT_WORDS_BYTES),
@@ -78,9 +83,42 @@ impl Default for Scratch {
     }
 }
 
+impl Scratch {
+    /// Lets `interrupt` stop the encoding that this takes part in.
+    #[must_use]
+    pub fn interrupted_by(mut self, interrupt: &Interrupt) -> Self {
+        self.listen_to(interrupt);
+        self
+    }
+
+    /// The same for one that is in use again.
+    pub(crate) fn listen_to(&mut self, interrupt: &Interrupt) {
+        self.merge.interrupt.clone_from(interrupt);
+    }
+
+    /// An error, if the encoding is to stop.
+    pub(crate) fn check_interrupt(&self) -> Result<(), Error> {
+        self.merge.interrupt.check()
+    }
+
+    /// Empties the caches if they hold the words of another encoder.
+    fn belong_to(&mut self, encoder: &Encoder) {
+        if self.owner != encoder.number {
+            self.owner = encoder.number;
+            self.short_words = ShortWords::new(SHORT_WORDS_BYTES);
+            self.long_words = LongWords::new(LONG_WORDS_BYTES);
+        }
+    }
+}
+
+/// The number of the next encoder; 0 is that of none.
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
+
 /// Encodes pretokens, exactly: equal to applying the lowest-rank merge, leftmost first, until none applies.
 #[derive(Debug)]
 pub struct Encoder {
+    /// No other encoder of this process has the same.
+    number: u64,
     words: Words,
     superwords: Option<Superwords>,
 }
@@ -106,7 +144,7 @@ impl Encoder {
             Words { vocabulary, rule, whole_words_first, unknown, longest_token, symbols_below: None };
         let superwords = Superwords::new(&words);
         words.symbols_below = superwords.as_ref().map(Superwords::limit);
-        Self { words, superwords }
+        Self { number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed), words, superwords }
     }
 
     /// The number of pairs of tokens that merge.
@@ -130,6 +168,7 @@ impl Encoder {
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<(), Error> {
+        scratch.belong_to(self);
         let mut outputs = std::mem::take(&mut scratch.outputs);
         let result = match &self.superwords {
             None => self.words.encode_all(text.as_bytes(), start, ends, scratch, &mut outputs).map(|()| {

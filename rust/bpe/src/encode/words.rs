@@ -106,6 +106,7 @@ impl Words {
             Rule::Canonical(canonical) => {
                 symbols.extend(word.iter().map(|&byte| u32::from(byte)));
                 merge_all(symbols, &self.merges(canonical), merge);
+                merge.interrupt.check()?;
                 for symbol in &mut *symbols {
                     *symbol = self.output(canonical, *symbol);
                 }
@@ -118,7 +119,7 @@ impl Words {
             Rule::Full(table) => {
                 self.spell(word, symbols)?;
                 merge_all(symbols, table, merge);
-                Ok(())
+                merge.interrupt.check()
             }
         }
     }

@@ -1,0 +1,96 @@
+//! What encoding makes: the ids, or only their number.
+
+use crate::{Encoder, Error, Scratch};
+
+/// Takes ids as they are found, and is put together from parts.
+pub(crate) trait Output: Default + Send {
+    /// Makes room for the ids of about so many bytes of text.
+    fn reserve_for(&mut self, n_bytes: usize);
+
+    /// The number of ids so far.
+    fn n_ids(&self) -> usize;
+
+    /// Takes an id.
+    fn push(&mut self, token_id: u32);
+
+    /// Takes the ids of pretokens; see [`Encoder::encode_pretokens`].
+    fn encode_pretokens(
+        &mut self,
+        encoder: &Encoder,
+        text: &str,
+        start: usize,
+        ends: &[u32],
+        scratch: &mut Scratch,
+    ) -> Result<(), Error>;
+
+    /// Takes what another has, which is empty then.
+    fn append(&mut self, other: &mut Self);
+}
+
+impl Output for Vec<u32> {
+    fn reserve_for(&mut self, n_bytes: usize) {
+        // Few texts have a token for every three bytes. Pages that are not written to take no memory.
+        let _ = self.try_reserve(n_bytes / 3);
+    }
+
+    fn n_ids(&self) -> usize {
+        self.len()
+    }
+
+    fn push(&mut self, token_id: u32) {
+        self.push(token_id);
+    }
+
+    fn encode_pretokens(
+        &mut self,
+        encoder: &Encoder,
+        text: &str,
+        start: usize,
+        ends: &[u32],
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        encoder.encode_pretokens(text, start, ends, scratch, self)
+    }
+
+    fn append(&mut self, other: &mut Self) {
+        self.append(other);
+    }
+}
+
+/// The number of ids.
+#[derive(Debug, Default)]
+pub(crate) struct Count {
+    n_ids: usize,
+    /// The ids of the pretokens that are being counted.
+    ids: Vec<u32>,
+}
+
+impl Output for Count {
+    fn reserve_for(&mut self, _n_bytes: usize) {}
+
+    fn n_ids(&self) -> usize {
+        self.n_ids
+    }
+
+    fn push(&mut self, _token_id: u32) {
+        self.n_ids += 1;
+    }
+
+    fn encode_pretokens(
+        &mut self,
+        encoder: &Encoder,
+        text: &str,
+        start: usize,
+        ends: &[u32],
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        self.ids.clear();
+        encoder.encode_pretokens(text, start, ends, scratch, &mut self.ids)?;
+        self.n_ids += self.ids.len();
+        Ok(())
+    }
+
+    fn append(&mut self, other: &mut Self) {
+        self.n_ids += std::mem::take(&mut other.n_ids);
+    }
+}
