@@ -22,7 +22,7 @@ pub(crate) const NO_MERGE: u32 = u32::MAX;
 ///
 /// A rank is below 2²⁴, so that it fits a key with its place.
 pub trait MergeRule {
-    /// The rank of a pair, or [`NO_MERGE`].
+    /// The rank of a pair, or `u32::MAX` if it does not merge.
     fn rank(&self, left: u32, right: u32) -> u32;
     /// What a pair of this rank becomes.
     fn merged(&self, left: u32, right: u32, rank: u32) -> u32;

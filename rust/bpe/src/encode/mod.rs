@@ -1,8 +1,8 @@
 //! From pretokens to token ids.
 //!
 //! A word goes through three stages, each exact, each for what the one before leaves: a bounded cache of words seen
-//! before ([`cache`]), the vocabulary (a word that is a token, as most are), the merge rule ([`merge`]) over the merges
-//! that can happen ([`canonical`]). Vocabularies with superwords do this for words and then join them ([`superwords`]).
+//! before (`cache`), the vocabulary (a word that is a token, as most are), the merge rule (`merge`) over the merges
+//! that can happen (`canonical`). Vocabularies with superwords do this for words and then join them (`superwords`).
 #![allow(clippy::inline_always)] // What `dispatch` compiles for this machine must be part of it.
 
 mod batch;
@@ -159,7 +159,7 @@ impl Encoder {
     /// (counted from `start`), where the next starts.
     ///
     /// # Errors
-    /// [`ErrorKind::Text`] for a byte without a token, at its offset in `text`, unless there is an unknown token.
+    /// [`crate::ErrorKind::Text`] for a byte without a token, at its offset in `text`, unless there is an unknown token.
     pub fn encode_pretokens(
         &self,
         text: &str,
@@ -183,7 +183,7 @@ impl Encoder {
     /// Appends the ids of one pretoken to `ids`. O(n log n) in the bytes of the pretoken.
     ///
     /// # Errors
-    /// [`ErrorKind::Text`] for a byte without a token, at its offset in `word`, unless there is an unknown token.
+    /// [`crate::ErrorKind::Text`] for a byte without a token, at its offset in `word`, unless there is an unknown token.
     pub fn encode(&self, word: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) -> Result<(), Error> {
         self.encode_pretokens(word, 0, &[word.len() as u32], scratch, ids)
     }
