@@ -133,7 +133,7 @@ impl ShortWords {
     }
 
     fn grow(&mut self) {
-        let n_pairs = (self.pairs.len() * 4).min(self.most_pairs);
+        let n_pairs = (self.pairs.len() * 8).min(self.most_pairs);
         let old = std::mem::replace(&mut self.pairs, vec![Pair::default(); n_pairs]);
         self.n_written = 0;
         // The newer of two goes in last, which makes it the newer again.
