@@ -272,9 +272,7 @@ class Tokenizer:
         _refuse_one_text(documents, "encode_batch", "encode")
         argument, n_threads = self._special_argument(special), thread_count(threads, refuse=EncodingError)
         if is_column(documents):
-            return TokenBatch(
-                *self._core.encode_column(list(string_column(documents)), argument, n_threads)
-            )
+            return TokenBatch(*self._core.encode_column(list(string_column(documents)), argument, n_threads))
         return TokenBatch(*self._core.encode_batch(documents, argument, n_threads))
 
     def encode_files(
@@ -303,7 +301,7 @@ class Tokenizer:
 
         Raises:
             FileError: A file does not exist, cannot be read or is not what its name says.
-            EncodingError: As for :meth:`encode_batch`; ``path`` says in which file, and ``document`` counts from its start.
+            EncodingError: As for :meth:`encode_batch`; ``path`` says in which file, and ``document`` which of its.
 
         >>> import portmanteau as pm
         >>> from pathlib import Path
