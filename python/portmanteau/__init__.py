@@ -28,6 +28,7 @@ from portmanteau.errors import (
     VocabularyError,
 )
 from portmanteau.packing import PackedSequences, PackPlan, pack
+from portmanteau.streaming import TokenStream
 from portmanteau.tokenizer import Tokenizer
 from portmanteau.training import train_bpe, train_superbpe
 
@@ -43,6 +44,7 @@ __all__ = [
     "PackingError",
     "PatternError",
     "TokenBatch",
+    "TokenStream",
     "Tokenizer",
     "TrainingError",
     "UnsupportedError",

@@ -20,6 +20,7 @@ from portmanteau.columns import is_column, string_column
 from portmanteau.errors import DecodingError, EncodingError, Error, FileError, VocabularyError
 from portmanteau.files import file_error, read_bytes, write_atomically
 from portmanteau.reading import Paths
+from portmanteau.streaming import TokenStream
 from portmanteau.threads import thread_count
 
 __all__ = ["Tokenizer"]
@@ -54,6 +55,7 @@ _RANK_FILE = re.compile(rb"[A-Za-z0-9+/]+=* [0-9]+\r?\n")
 """The first line of a rank file, by which it is recognized under another name, as Llama 3's ``tokenizer.model``."""
 
 _POLICIES = ("text", "parse", "error")
+_UNITS = ("bytes", "characters")
 
 
 class Tokenizer:
@@ -249,6 +251,60 @@ class Tokenizer:
         return self._core.encode(
             text, self._special_argument(special), thread_count(threads, refuse=EncodingError)
         )
+
+    def encode_with_offsets(
+        self, text: str | bytes, *, special: Special = "text", unit: str = "bytes"
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
+        r"""The ids of a text with the place of each in it: ``uint32[n]`` and ``int64[n, 2]``, rows of start and end.
+
+        The places count in the text as given, whatever is made of it before encoding:
+
+        - Tokens follow one another without gaps, so that the slices of the text, joined, are the text. Exceptions are
+          what the pretokenizer of a ``tokenizer.json`` removes, and an added token of white space within white space
+          that the added token before it swallowed: it lies in both.
+        - An added token covers the white space that it swallows (``lstrip``, ``rstrip``). A prefix space that the
+          tokenizer adds covers nothing. A token that stands for bytes which the vocabulary lacks covers these bytes.
+        - In characters, a token that is a part of a character covers the whole of it, as in Hugging Face's offsets.
+        - Where normalization changed the text, a token covers all that its characters were made from: ``é`` composed
+          from two characters covers both (in Hugging Face's offsets, the first of them).
+
+        Args:
+            text: A ``str``, or ``bytes`` in UTF-8.
+            special: As for :meth:`encode`.
+            unit: ``"bytes"`` of the text in UTF-8, or ``"characters"``, which are indices of a ``str``.
+
+        Raises:
+            EncodingError: As for :meth:`encode`; or the unit is none of these.
+
+        Time as for :meth:`encode`, and O(n).
+
+        >>> import portmanteau as pm
+        >>> tokenizer = pm.Tokenizer.load("o200k_base")
+        >>> ids, offsets = tokenizer.encode_with_offsets("naïve 🦜")
+        >>> [tokenizer.token_bytes(token_id) for token_id in ids]
+        [b'na', b'\xc3\xaf', b've', b' \xf0\x9f', b'\xa6', b'\x9c']
+        >>> offsets.tolist()
+        [[0, 2], [2, 4], [4, 6], [6, 9], [9, 10], [10, 11]]
+        >>> tokenizer.encode_with_offsets("naïve 🦜", unit="characters")[1].tolist()
+        [[0, 2], [2, 3], [3, 5], [5, 7], [6, 7], [6, 7]]
+        """
+        if unit not in _UNITS:
+            raise EncodingError(f"unit={unit!r} is none of {', '.join(_UNITS)}")
+        return self._core.encode_with_offsets(text, self._special_argument(special), unit == "characters")
+
+    def streaming(self, *, special: Special = "text") -> TokenStream:
+        """Encodes a text that comes in chunks, in memory that does not grow with it: see :class:`TokenStream`.
+
+        Args:
+            special: As for :meth:`encode`; a token may come in several chunks.
+
+        >>> import portmanteau as pm
+        >>> with pm.Tokenizer.load("o200k_base").streaming(special="parse") as stream:
+        ...     arrays = [stream.feed(b"by the way<|endof"), stream.feed(b"text|>"), stream.finish()]
+        >>> [token_id for ids in arrays for token_id in ids.tolist()]
+        [2345, 290, 2006, 199999]
+        """
+        return TokenStream(_rust.TokenStream(self._core, self._special_argument(special)))
 
     def encode_batch(
         self, documents: Iterable[str | bytes] | Any, *, special: Special = "text", threads: int | None = None

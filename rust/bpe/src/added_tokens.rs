@@ -5,10 +5,14 @@
 //! longest. A `single_word` token counts only between non-word characters; `lstrip` and `rstrip` let a token swallow
 //! the white space around it. A *special* token (control token) counts only if the caller asks for it; other added
 //! tokens always do.
+//!
+//! A text whose end has not come yet is searched as far as nothing after it can change the answer: a token that starts
+//! fewer bytes before the end than the longest one has may still become another, longer one.
 
 use crate::normalizer::{normalize, NormalizationForm};
+use crate::pretokenizer::scanner::boundary_before;
 use crate::{Error, ErrorKind};
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, Input, MatchKind};
 use regex_syntax::is_word_character;
 use std::ops::Range;
 
@@ -74,10 +78,19 @@ impl SpecialTokens {
 /// A part of a text: an added token, or what lies between two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// An added token.
-    Token(u32),
+    /// An added token, and the byte range of it and the white space that it swallows.
+    Token(u32, Range<usize>),
     /// Text, by its byte range.
     Text(Range<usize>),
+}
+
+/// How far a text whose end has not come yet has been searched.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Progress {
+    /// Tokens that start before it have been found.
+    pub(crate) searched: usize,
+    /// The end of the last part that was visited.
+    pub(crate) visited: usize,
 }
 
 /// The added tokens of one kind (raw or normalized) with the automaton that finds them.
@@ -88,6 +101,8 @@ pub(crate) struct AddedTokenFinder {
     tokens: Vec<AddedToken>,
     /// Whether all tokens are special, so that a text that takes them as text need not be searched.
     all_special: bool,
+    /// Whether a token may swallow white space before it.
+    any_lstrip: bool,
     /// The length of the longest token, in bytes.
     longest: usize,
 }
@@ -105,7 +120,7 @@ impl AddedTokenFinder {
             .cloned()
             .collect();
         if tokens.is_empty() {
-            return Ok(Self { automaton: None, tokens, all_special: true, longest: 0 });
+            return Ok(Self { automaton: None, tokens, all_special: true, any_lstrip: false, longest: 0 });
         }
         let forms = if normalized { forms } else { &[] };
         let contents: Vec<_> = tokens.iter().map(|token| normalize(forms, &token.content)).collect();
@@ -117,12 +132,18 @@ impl AddedTokenFinder {
                 Error::new(ErrorKind::Vocabulary, format!("the added tokens are too large: {error}"))
             })?;
         let all_special = tokens.iter().all(|token| token.special);
-        Ok(Self { automaton: Some(automaton), tokens, all_special, longest })
+        let any_lstrip = tokens.iter().any(|token| token.lstrip);
+        Ok(Self { automaton: Some(automaton), tokens, all_special, any_lstrip, longest })
     }
 
-    /// Whether texts are searched for tokens.
-    pub(crate) fn searches(&self, special: &SpecialTokens) -> bool {
-        self.automaton.is_some() && !(self.all_special && *special == SpecialTokens::Text)
+    /// What finds the tokens, if any can be found.
+    fn automaton(&self, special: &SpecialTokens) -> Option<&AhoCorasick> {
+        self.automaton.as_ref().filter(|_| !(self.all_special && *special == SpecialTokens::Text))
+    }
+
+    /// Whether every text is one part.
+    pub(crate) fn finds_nothing(&self, special: &SpecialTokens) -> bool {
+        self.automaton(special).is_none()
     }
 
     /// The length of the longest token, in bytes.
@@ -151,39 +172,80 @@ impl AddedTokenFinder {
         special: &SpecialTokens,
         visit: &mut dyn FnMut(Part) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut done = 0;
-        let automaton = self.automaton.as_ref().filter(|_| self.searches(special));
-        for found in automaton.iter().flat_map(|automaton| automaton.find_iter(text)) {
+        self.for_each_settled_part(text, true, special, &mut Progress::default(), visit)
+    }
+
+    /// Goes on from `progress` with the parts of a text of which more may come unless `is_last`. A token ends the text
+    /// before it; without one, the text that is visited next is the rest of the same part.
+    ///
+    /// Of the text before `progress`, only the last character matters.
+    ///
+    /// # Errors
+    /// As [`Self::for_each_part`].
+    pub(crate) fn for_each_settled_part(
+        &self,
+        text: &str,
+        is_last: bool,
+        special: &SpecialTokens,
+        progress: &mut Progress,
+        visit: &mut dyn FnMut(Part) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let automaton = self.automaton(special);
+        // The tokens that start before it are all in the text.
+        let mut settled = match automaton {
+            Some(automaton) if !is_last => (text.len() + 1).saturating_sub(automaton.max_pattern_len()),
+            _ => text.len(),
+        };
+        let input = Input::new(text).span(progress.searched..text.len());
+        for found in automaton.iter().flat_map(|automaton| automaton.find_iter(input.clone())) {
+            if found.start() >= settled {
+                break;
+            }
             let token = &self.tokens[found.pattern().as_usize()];
             if token.special && !special.parses(token.token_id) {
                 if *special == SpecialTokens::Refuse {
                     // The text before may have an error too, which comes first.
-                    if done < found.start() {
-                        visit(Part::Text(done..found.start()))?;
+                    if progress.visited < found.start() {
+                        visit(Part::Text(progress.visited..found.start()))?;
                     }
                     return Err(refused(token, found.start()));
                 }
+                progress.searched = found.end();
                 continue;
             }
             let (before, after) = (&text[..found.start()], &text[found.end()..]);
+            let after_blanks = after.trim_start();
+            let needs_more = token.single_word && after.is_empty() || token.rstrip && after_blanks.is_empty();
+            if needs_more && !is_last {
+                settled = found.start();
+                break;
+            }
+            progress.searched = found.end();
             if token.single_word
                 && (before.ends_with(is_word_character) || after.starts_with(is_word_character))
             {
                 continue;
             }
-            let start = if token.lstrip { before.trim_end().len().max(done) } else { found.start() };
-            let end = text.len() - if token.rstrip { after.trim_start().len() } else { after.len() };
-            if done < start {
-                visit(Part::Text(done..start))?;
+            let start =
+                if token.lstrip { before.trim_end().len().max(progress.visited) } else { found.start() };
+            let end = text.len() - if token.rstrip { after_blanks.len() } else { after.len() };
+            if progress.visited < start {
+                visit(Part::Text(progress.visited..start))?;
             }
             // Nothing is left of a token of white space that the token before it has swallowed.
             if start < end {
-                visit(Part::Token(token.token_id))?;
+                visit(Part::Token(token.token_id, start..end))?;
             }
-            done = end;
+            progress.visited = end;
         }
-        if done < text.len() {
-            visit(Part::Text(done..text.len()))?;
+        progress.searched = progress.searched.max(boundary_before(text, settled));
+        let mut end = progress.searched;
+        if self.any_lstrip && !is_last && automaton.is_some() {
+            end = text[..end].trim_end().len();
+        }
+        if progress.visited < end {
+            visit(Part::Text(progress.visited..end))?;
+            progress.visited = end;
         }
         Ok(())
     }
@@ -209,7 +271,7 @@ mod tests {
         let mut parts = Vec::new();
         let mut visit = |part| {
             parts.push(match part {
-                Part::Token(token_id) => (Some(token_id), 0..0),
+                Part::Token(token_id, _) => (Some(token_id), 0..0),
                 Part::Text(range) => (None, offset + range.start..offset + range.end),
             });
             Ok(())

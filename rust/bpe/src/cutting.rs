@@ -94,7 +94,7 @@ impl<'t> Cutter<'t> {
         (raw, normalized): (&'t AddedTokenFinder, &'t AddedTokenFinder),
         special: &SpecialTokens,
     ) -> Option<Self> {
-        let searches = |finder: &&AddedTokenFinder| finder.searches(special);
+        let searches = |finder: &&AddedTokenFinder| !finder.finds_nothing(special);
         if !normalization.is_empty() && searches(&normalized) {
             return None;
         }

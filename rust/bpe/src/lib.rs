@@ -3,6 +3,7 @@
 #![doc = include_str!("../README.md")]
 
 mod added_tokens;
+mod alignment;
 mod batch;
 pub mod byte_level;
 mod cutting;
@@ -14,10 +15,12 @@ pub mod format;
 mod interrupt;
 mod merges;
 pub mod normalizer;
+mod offsets;
 mod output;
 pub mod parallel;
 pub mod pretokenizer;
 mod scratch_pool;
+mod streaming;
 mod token_index;
 mod tokenizer;
 pub mod train;
@@ -30,6 +33,8 @@ pub use encode::{Encoder, Scratch, UnknownToken};
 pub use error::{Error, ErrorKind};
 pub use interrupt::Interrupt;
 pub use merges::{Merge, MergeTable, Merges};
+pub use offsets::{EncodedWithOffsets, OffsetUnit};
 pub use pretokenizer::Pretokenizer;
+pub use streaming::Streaming;
 pub use tokenizer::Tokenizer;
 pub use vocabulary::{Vocabulary, MAX_TOKEN_ID};

@@ -4,9 +4,9 @@
 //! the tables here are the same, from the same crate.
 
 use std::borrow::Cow;
+use unicode_normalization_alignments::char::canonical_combining_class;
 use unicode_normalization_alignments::{
-    char::canonical_combining_class, is_nfc_quick, is_nfd_quick, is_nfkc_quick, is_nfkd_quick, IsNormalized,
-    UnicodeNormalization,
+    is_nfc_quick, is_nfd_quick, is_nfkc_quick, is_nfkd_quick, IsNormalized, UnicodeNormalization,
 };
 
 /// One of the four Unicode normalization forms (Unicode Standard Annex 15).
@@ -37,26 +37,55 @@ impl NormalizationForm {
         }
     }
 
-    /// Whether a text is surely in this form.
-    fn has(self, text: impl Iterator<Item = char>) -> bool {
-        let quick = match self {
-            Self::Nfc => is_nfc_quick(text),
-            Self::Nfd => is_nfd_quick(text),
-            Self::Nfkc => is_nfkc_quick(text),
-            Self::Nfkd => is_nfkd_quick(text),
-        };
-        quick == IsNormalized::Yes
+    fn quick_check(self, characters: impl Iterator<Item = char>) -> IsNormalized {
+        match self {
+            Self::Nfc => is_nfc_quick(characters),
+            Self::Nfd => is_nfd_quick(characters),
+            Self::Nfkc => is_nfkc_quick(characters),
+            Self::Nfkd => is_nfkd_quick(characters),
+        }
     }
 
-    fn apply(self, text: &str) -> Option<String> {
-        (!self.has(text.chars())).then(|| match self {
-            // Each character comes with how far it was moved, which concerns offsets only.
-            Self::Nfc => text.nfc().map(|(character, _)| character).collect(),
-            Self::Nfd => text.nfd().map(|(character, _)| character).collect(),
-            Self::Nfkc => text.nfkc().map(|(character, _)| character).collect(),
-            Self::Nfkd => text.nfkd().map(|(character, _)| character).collect(),
-        })
+    /// Whether a text is in this form already, as far as a quick look tells.
+    pub(crate) fn is_known_to_hold(self, text: &str) -> bool {
+        self.quick_check(text.chars()) == IsNormalized::Yes
     }
+
+    /// Appends the characters of a text in this form, each with how it came about: at 0 it replaces one character, at 1 it
+    /// is one more that a character was decomposed into, at -n it replaces n + 1 characters.
+    pub(crate) fn apply(self, text: &str, characters: &mut impl Extend<(char, isize)>) {
+        match self {
+            Self::Nfc => characters.extend(text.nfc()),
+            Self::Nfd => characters.extend(text.nfd()),
+            Self::Nfkc => characters.extend(text.nfkc()),
+            Self::Nfkd => characters.extend(text.nfkd()),
+        }
+    }
+
+    /// Whether a character is a starter that this form leaves alone, wherever it stands: the form of a text is the form of
+    /// what is before such a character, and then the form of the rest.
+    ///
+    /// Proof. Let `d` be the first character of the decomposition of `c` (canonical or compatible, as the form has it). As
+    /// the combining class of `c` is 0 and the quick check says yes, that of `d` is 0, and `d` joins no character before it
+    /// where the form composes (the check would say maybe if it did; a test goes through all characters). Decomposition:
+    /// a character of class 0 ends the run in which marks are sorted, as the end of a text does. Composition: at `d`, what
+    /// is before has been composed as it would be at the end of a text, and nothing of it joins with `d` or with what
+    /// follows, for `d` is the new starter.
+    fn leaves_alone(self, c: char) -> bool {
+        canonical_combining_class(c) == 0 && self.quick_check(std::iter::once(c)) == IsNormalized::Yes
+    }
+}
+
+/// How much of a text of which more may come can be normalized by itself: up to the last character that every form leaves
+/// alone. O(length of the rest).
+///
+/// With several forms the proof for one holds for each in turn. The text that a form makes of what begins with `c`
+/// decomposes, in a later form, to the same as the original does (forms change nothing but how characters are composed,
+/// and the compatible decomposition is the same before and after the canonical one), so it begins with the `d` that the
+/// later form has for `c`.
+pub(crate) fn settled(forms: &[NormalizationForm], text: &str) -> usize {
+    let is_boundary = |c: char| forms.iter().all(|form| form.leaves_alone(c));
+    text.char_indices().rev().find(|&(_, c)| is_boundary(c)).map_or(0, |(place, _)| place)
 }
 
 /// Applies forms one after the other; borrows when the text is in these forms already. O(n).
@@ -68,8 +97,10 @@ impl NormalizationForm {
 pub fn normalize<'t>(forms: &[NormalizationForm], text: &'t str) -> Cow<'t, str> {
     let mut normalized = Cow::Borrowed(text);
     for form in forms {
-        if let Some(changed) = form.apply(&normalized) {
-            normalized = Cow::Owned(changed);
+        if !form.is_known_to_hold(&normalized) {
+            let mut characters = Characters::default();
+            form.apply(&normalized, &mut characters);
+            normalized = Cow::Owned(characters.0);
         }
     }
     normalized
@@ -113,7 +144,17 @@ pub(crate) fn normalize_in_pieces<'t, E>(
 pub(crate) fn may_cut(forms: &[NormalizationForm], text: &str, place: usize) -> bool {
     let [form] = forms else { return forms.is_empty() };
     let mut near = text[..place].chars().next_back().into_iter().chain(text[place..].chars().take(2));
-    near.all(|character| canonical_combining_class(character) == 0 && form.has(std::iter::once(character)))
+    near.all(|character| form.leaves_alone(character))
+}
+
+/// The characters that a form makes, without how they came about.
+#[derive(Default)]
+struct Characters(String);
+
+impl Extend<(char, isize)> for Characters {
+    fn extend<I: IntoIterator<Item = (char, isize)>>(&mut self, characters: I) {
+        self.0.extend(characters.into_iter().map(|(character, _)| character));
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +162,58 @@ pub(crate) fn may_cut(forms: &[NormalizationForm], text: &str, place: usize) -> 
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::HashSet;
+    use unicode_normalization_alignments::char::{compose, decompose_canonical, decompose_compatible};
+
+    fn decomposed(c: char, decompose: impl Fn(char, &mut dyn FnMut(char))) -> Vec<char> {
+        let mut parts = Vec::new();
+        decompose(c, &mut |part| parts.push(part));
+        parts
+    }
+
+    /// What the proof of [`NormalizationForm::leaves_alone`] takes from the tables.
+    #[test]
+    fn what_is_left_alone_neither_composes_nor_sorts() {
+        let all = || ('\0'..=char::MAX).filter(|c| !c.is_ascii());
+        let canonical = |c| decomposed(c, |c, visit| decompose_canonical(c, visit));
+        let compatible = |c| decomposed(c, |c, visit| decompose_compatible(c, visit));
+        // What joins an earlier character: the last part of a character that its parts compose to again (not all do).
+        let joins = |c: char| {
+            let parts: String = canonical(c).into_iter().collect();
+            let mut characters = parts.chars();
+            let last = characters.next_back()?;
+            let mut before = characters.as_str().nfc().map(|(first, _)| first);
+            let first = before.next()?;
+            (before.next().is_none() && compose(first, last).is_some()).then_some(last)
+        };
+        let seconds: HashSet<char> = all().filter_map(joins).collect();
+        assert!(['\u{301}', '\u{1161}', '\u{11a8}', '\u{9be}'].iter().all(|c| seconds.contains(c)));
+        for (_, form) in NormalizationForm::NAMED {
+            for c in all().filter(|&c| form.leaves_alone(c)) {
+                let (parts, composes) = match form {
+                    NormalizationForm::Nfc => (canonical(c), true),
+                    NormalizationForm::Nfd => (canonical(c), false),
+                    NormalizationForm::Nfkc => (compatible(c), true),
+                    NormalizationForm::Nfkd => (compatible(c), false),
+                };
+                assert_eq!(canonical_combining_class(parts[0]), 0, "{form:?} {c:?}");
+                assert!(!(composes && seconds.contains(&parts[0])), "{form:?} {c:?}");
+            }
+            assert!(('\0'..'\x7f').all(|c| form.leaves_alone(c)));
+        }
+    }
+
+    #[test]
+    fn a_text_that_a_quick_look_accepts_does_not_change() {
+        for (_, form) in NormalizationForm::NAMED {
+            for c in '\0'..=char::MAX {
+                let text = format!("a{c}\u{323}\u{301}{c}");
+                let mut changed = Characters::default();
+                form.apply(&text, &mut changed);
+                assert!(!form.is_known_to_hold(&text) || changed.0 == text, "{form:?} {text:?}");
+            }
+        }
+    }
 
     proptest! {
         #[test]

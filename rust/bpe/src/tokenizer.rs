@@ -6,7 +6,7 @@ use crate::encode::{Encoder, Scratch};
 use crate::normalizer::normalize_in_pieces;
 use crate::output::Output;
 use crate::scratch_pool::ScratchPool;
-use crate::{fingerprint, Definition, Error, ErrorKind, SpecialTokens};
+use crate::{fingerprint, Definition, Error, ErrorKind, Interrupt, SpecialTokens};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -23,9 +23,9 @@ const MOST_ENDS: usize = 1024;
 #[derive(Debug)]
 pub struct Tokenizer {
     definition: Definition,
-    encoder: Encoder,
-    raw_added_tokens: AddedTokenFinder,
-    normalized_added_tokens: AddedTokenFinder,
+    pub(crate) encoder: Encoder,
+    pub(crate) raw_added_tokens: AddedTokenFinder,
+    pub(crate) normalized_added_tokens: AddedTokenFinder,
     /// Bytes of every token by id, ordinary or not: the table to decode with.
     decoding: Vec<Option<Range<u32>>>,
     decoding_bytes: Vec<u8>,
@@ -112,7 +112,7 @@ impl Tokenizer {
     ) -> Result<(), Error> {
         self.raw_added_tokens.for_each_part(text, special, &mut |part| {
             let range = match part {
-                Part::Token(token_id) => return push(output, token_id),
+                Part::Token(token_id, _) => return push(output, token_id),
                 Part::Text(range) => range,
             };
             let check = &mut || scratch.check_interrupt();
@@ -121,9 +121,10 @@ impl Tokenizer {
             let unchanged = matches!(normalized, Cow::Borrowed(_));
             self.normalized_added_tokens
                 .for_each_part(&normalized, special, &mut |part| match part {
-                    Part::Token(token_id) => push(output, token_id),
+                    Part::Token(token_id, _) => push(output, token_id),
                     Part::Text(inner) => self
-                        .encode_plain(&normalized[inner.clone()], scratch, output)
+                        .encode_plain(&normalized[inner.clone()], true, scratch, output)
+                        .map(|_| ())
                         .map_err(|error| error.shifted_by(inner.start)),
                 })
                 // Offsets in a text that normalization changed would name bytes that the caller never saw.
@@ -133,23 +134,40 @@ impl Tokenizer {
         })
     }
 
-    /// Encodes text in which no added token is left.
-    fn encode_plain(&self, text: &str, scratch: &mut Scratch, output: &mut impl Output) -> Result<(), Error> {
+    /// Encodes text in which no added token is left, and returns how much: all of it, or, if more may come, the pretokens
+    /// that nothing after it can change.
+    pub(crate) fn encode_plain(
+        &self,
+        text: &str,
+        is_last: bool,
+        scratch: &mut Scratch,
+        output: &mut impl Output,
+    ) -> Result<usize, Error> {
         let Some(scanner) = self.definition.pretokenizer.scanner() else {
-            return self.encode_by_steps(text, scratch, output);
+            if !is_last {
+                return Ok(0);
+            }
+            return self.encode_by_steps(text, scratch, output).map(|()| text.len());
         };
         let mut start = 0;
         let mut found = std::mem::take(&mut scratch.found);
         let mut result = Ok(());
-        while start < text.len() && result.is_ok() {
-            let settled = scanner.scan(text, start, &mut found);
+        while result.is_ok() {
+            let settled = if is_last {
+                scanner.scan(text, start, &mut found)
+            } else {
+                scanner.scan_unfinished(text, start, &mut found)
+            };
+            if settled == start {
+                break;
+            }
             result = output
                 .encode_pretokens(&self.encoder, text, start, &found.ends, scratch)
                 .and_then(|()| scratch.check_interrupt());
             start = settled;
         }
         scratch.found = found;
-        result
+        result.map(|()| start)
     }
 
     /// The same for a pretokenizer without a scanner.
@@ -181,6 +199,14 @@ impl Tokenizer {
         })?;
         output.encode_pretokens(&self.encoder, text, start, &ends, scratch)?;
         scratch.check_interrupt()
+    }
+
+    /// Calls `work` with scratch memory that earlier calls have warmed, for work that `interrupt` stops.
+    pub fn with_scratch<R>(&self, interrupt: &Interrupt, work: impl FnOnce(&mut Scratch) -> R) -> R {
+        let mut scratch = self.scratches.take(interrupt);
+        let result = work(&mut scratch);
+        self.scratches.give_back(scratch);
+        result
     }
 
     /// What knows where texts may be cut, or `None` if they must stay whole.

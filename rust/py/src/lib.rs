@@ -6,6 +6,7 @@
 mod errors;
 mod packing;
 mod signals;
+mod streaming;
 mod text;
 mod tokenizer;
 mod training;
@@ -26,6 +27,9 @@ mod _rust {
         pack_document_lengths, pack_input_ids, pack_labels, pack_plan, pack_position_ids, pack_segment_ids,
         pack_verify,
     };
+
+    #[pymodule_export]
+    use crate::streaming::PyTokenStream;
 
     #[pymodule_export]
     use crate::training::PyTrainer;

@@ -3,32 +3,39 @@
 use crate::errors::{detached, IntoException};
 use crate::signals::interruptible;
 use crate::text::{texts_of_column, Chunk, Text};
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use portmanteau_bpe::format::{bundled, huggingface, merges_txt, tekken, tiktoken};
 use portmanteau_bpe::pretokenizer::NAMED_PATTERNS;
 use portmanteau_bpe::{
-    AddedToken, Definition, Error, ErrorKind, Merges, Pretokenizer, SpecialTokens, Tokenizer,
+    AddedToken, Definition, Error, ErrorKind, Merges, OffsetUnit, Pretokenizer, SpecialTokens, Tokenizer,
 };
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
+use std::sync::Arc;
 
 /// An exact byte-level BPE tokenizer.
 #[pyclass(frozen, module = "portmanteau._rust", name = "Tokenizer")]
 pub(crate) struct PyTokenizer {
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
 }
 
+type IdsWithPlaces<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray2<i64>>);
 type Arrays<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>);
 
 impl PyTokenizer {
     /// Makes a definition ready to encode.
     pub(crate) fn from_definition(definition: Definition) -> Result<Self, Error> {
-        Ok(Self { tokenizer: Tokenizer::new(definition)? })
+        Ok(Self { tokenizer: Tokenizer::new(definition)?.into() })
     }
 
     fn load(py: Python<'_>, read: impl FnOnce() -> Result<Definition, Error> + Send) -> PyResult<Self> {
         detached(py, || Self::from_definition(read()?))
+    }
+
+    /// The tokenizer, for who outlives this call.
+    pub(crate) fn shared(&self) -> Arc<Tokenizer> {
+        self.tokenizer.clone()
     }
 
     fn encode_texts<'py, T: AsRef<str> + Sync>(
@@ -72,13 +79,13 @@ fn n_bytes<T: AsRef<str>>(texts: &[T]) -> usize {
 
 /// What to do with special tokens: `"text"`, `"parse"`, `"error"`, or the ids to parse.
 #[derive(FromPyObject)]
-enum SpecialArgument {
+pub(crate) enum SpecialArgument {
     Policy(String),
     Ids(Vec<u32>),
 }
 
 impl SpecialArgument {
-    fn into_policy(self) -> SpecialTokens {
+    pub(crate) fn into_policy(self) -> SpecialTokens {
         match self {
             Self::Ids(ids) => SpecialTokens::ParseOnly(ids),
             // The Python layer lets no other word through.
@@ -195,6 +202,27 @@ impl PyTokenizer {
             batch.map_err(Error::without_document)
         })?;
         Ok(batch.ids.into_pyarray(py))
+    }
+
+    /// The ids of one text, and the start and end of each in it: in characters, or in bytes of UTF-8.
+    fn encode_with_offsets<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        special: SpecialArgument,
+        characters: bool,
+    ) -> PyResult<IdsWithPlaces<'py>> {
+        let py = text.py();
+        let (text, special) = (Text::from_python(text, None)?, special.into_policy());
+        let unit = if characters { OffsetUnit::Characters } else { OffsetUnit::Bytes };
+        let (ids, offsets) = interruptible(py, text.as_ref().len(), |interrupt| {
+            let encoded = self.tokenizer.with_scratch(interrupt, |scratch| {
+                self.tokenizer.encode_with_offsets(text.as_ref(), &special, unit, scratch)
+            })?;
+            let ends = encoded.offsets.iter().flat_map(|range| [range.start as i64, range.end as i64]);
+            Ok::<_, Error>((encoded.ids, ends.collect::<Vec<_>>()))
+        })?;
+        let shape = [ids.len(), 2];
+        Ok((ids.into_pyarray(py), offsets.into_pyarray(py).reshape(shape)?))
     }
 
     /// The ids and offsets of every text of an iterable.

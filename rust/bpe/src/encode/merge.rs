@@ -253,7 +253,8 @@ fn merge_by_tree(symbols: &mut Vec<u32>, rule: &impl MergeRule, scratch: &mut Me
     symbols.retain(|&symbol| symbol != NONE);
 }
 
-/// Fills the tree and returns its depth, or 0 if it was interrupted; every level is a whole number of blocks, the last one block.
+/// Fills the tree and returns its depth, or 0 if it was interrupted; every level is a whole number of blocks, the last one
+/// block.
 fn plant(levels: &mut Vec<Vec<u32>>, symbols: &[u32], rule: &impl MergeRule, interrupt: &Interrupt) -> usize {
     let mut depth = 0;
     loop {

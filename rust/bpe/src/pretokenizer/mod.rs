@@ -18,6 +18,7 @@ pub use split::{Behavior, Dialect, Pattern, Split};
 use crate::{Error, ErrorKind};
 use scanner::{ScanScratch, Scanner};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// One way to cut a piece of text, named as in `tokenizer.json`.
 #[derive(Debug, Clone)]
@@ -40,8 +41,18 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// Whether a piece gets a prefix space.
+    fn adds_space_to(&self, piece: &str) -> bool {
+        matches!(self, Self::ByteLevel { add_prefix_space: true, .. }) && !piece.starts_with(' ')
+    }
+}
+
 /// A function that receives the pretokens, in order.
 pub type Visit<'v> = dyn FnMut(&str) -> Result<(), Error> + 'v;
+
+/// The same with the range of each pretoken in the text.
+pub(crate) type VisitWithRange<'v> = dyn FnMut(&str, Range<usize>) -> Result<(), Error> + 'v;
 
 /// Cuts text into pretokens.
 #[derive(Debug, Clone)]
@@ -183,6 +194,22 @@ impl Pretokenizer {
         Ok(())
     }
 
+    /// As [`Self::split`], also telling where in `text` the pretoken lies. That range is one byte shorter than the pretoken
+    /// where this begins with a prefix space.
+    pub(crate) fn split_with_ranges(&self, text: &str, visit: &mut VisitWithRange<'_>) -> Result<(), Error> {
+        // The steps before the last cut the text itself; the last may add a space before a piece, and drops nothing.
+        let (before, last) = self.steps.split_at(self.steps.len() - 1);
+        run(before, text, &mut |piece| {
+            let mut n_added = usize::from(last.iter().any(|step| step.adds_space_to(piece)));
+            let mut end = piece.as_ptr() as usize - text.as_ptr() as usize;
+            run(last, piece, &mut |pretoken| {
+                let start = end;
+                end += pretoken.len() - std::mem::take(&mut n_added);
+                visit(pretoken, start..end)
+            })
+        })
+    }
+
     /// As [`Self::split`], but step by step, by their expressions: the definition.
     fn split_by_steps(&self, text: &str, visit: &mut Visit<'_>) -> Result<(), Error> {
         run(&self.steps, text, visit)
@@ -199,8 +226,8 @@ fn run(steps: &[Step], piece: &str, visit: &mut Visit<'_>) -> Result<(), Error> 
     match step {
         Step::Split(split) => split.run(piece, &mut |part| run(rest, part, visit)),
         Step::Digits { individual } => digits(piece, *individual, &mut |part| run(rest, part, visit)),
-        Step::ByteLevel { add_prefix_space, split, .. } => {
-            let piece = if *add_prefix_space && !piece.starts_with(' ') {
+        Step::ByteLevel { split, .. } => {
+            let piece = if step.adds_space_to(piece) {
                 Cow::Owned(format!(" {piece}"))
             } else {
                 Cow::Borrowed(piece)

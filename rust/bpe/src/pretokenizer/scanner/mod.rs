@@ -71,23 +71,39 @@ impl Scanner {
     /// # Panics
     /// If `start` is not between two characters of `text`.
     pub fn scan(&self, text: &str, start: usize, scratch: &mut ScanScratch) -> usize {
+        self.scan_part(text, start, true, scratch)
+    }
+
+    /// As [`Scanner::scan`], for a text of which more may come: finds only what nothing after the text can move. That may
+    /// be nothing, and then the result is `start`.
+    ///
+    /// # Panics
+    /// As [`Scanner::scan`].
+    pub fn scan_unfinished(&self, text: &str, start: usize, scratch: &mut ScanScratch) -> usize {
+        self.scan_part(text, start, false, scratch)
+    }
+
+    fn scan_part(&self, text: &str, start: usize, is_complete: bool, scratch: &mut ScanScratch) -> usize {
         let rest = &text[start..];
         scratch.ends.clear();
         if rest.is_empty() {
             return start;
         }
         let most = boundary_before(rest, u32::MAX as usize);
+        let is_complete = is_complete || most < rest.len();
         if self.automaton.never_cuts {
-            scratch.ends.push(most as u32);
-            return start + most;
+            scratch.ends.extend(is_complete.then_some(most as u32));
+            return start + if is_complete { most } else { 0 };
         }
         let mut window = self.window;
         loop {
             let end = boundary_before(rest, window).min(most);
-            let is_last = end == most;
-            self.scan_window(&rest.as_bytes()[..end], is_last, scratch);
+            self.scan_window(&rest.as_bytes()[..end], is_complete && end == most, scratch);
             if let Some(&end) = scratch.ends.last() {
                 return start + end as usize;
+            }
+            if end == most {
+                return start;
             }
             window *= 2;
         }
@@ -163,7 +179,7 @@ pub(super) fn is_numeric(character: char) -> bool {
 }
 
 /// The last place at or before `place` that is between two characters.
-fn boundary_before(text: &str, place: usize) -> usize {
+pub(crate) fn boundary_before(text: &str, place: usize) -> usize {
     let place = place.min(text.len());
     (0..=place).rev().find(|&place| text.is_char_boundary(place)).unwrap_or(0)
 }
