@@ -196,6 +196,15 @@ LONG_WORK = {
         ready()
         tokenizer.encode_batch(texts)
     """,
+    "encoding one text": """
+        import numpy as np
+        tokenizer = pm.Tokenizer.load("r50k_base")
+        letters = np.random.default_rng(0).integers(97, 123, 50_000_000, dtype=np.uint8)
+        letters[::200] = ord(" ")
+        text = letters.tobytes().decode()
+        ready()
+        tokenizer.encode_batch([text] * 10)
+    """,
 }
 
 

@@ -30,7 +30,7 @@ def encode_files(
     threads: int | None,
     progress: bool,
 ) -> Iterator[TokenBatch]:
-    """See :meth:`portmanteau.Tokenizer.encode_files`. Wrong arguments raise at once, not with the first batch."""
+    """See :meth:`portmanteau.Tokenizer.encode_files`. Wrong arguments raise at once, not at the first batch."""
     if batch_bytes < 1:
         raise EncodingError(f"batch_bytes is {batch_bytes}; it must be at least 1")
     n_threads = thread_count(threads, refuse=EncodingError)

@@ -357,8 +357,7 @@ class Tokenizer:
 
         Raises:
             FileError: A file does not exist, cannot be read or is not what its name says.
-            EncodingError: As for :meth:`encode_batch`; ``path`` says in which file, where ``document`` counts from
-                its start.
+            EncodingError: As for :meth:`encode_batch`; ``path`` says in which file, and ``document`` which of its.
 
         >>> import portmanteau as pm
         >>> from pathlib import Path

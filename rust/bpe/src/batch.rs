@@ -1,8 +1,8 @@
 //! Encoding many documents, or long ones, on several threads.
 //!
-//! The documents become tasks ([`crate::cutting`]). The threads take the tasks in order, each with scratch memory of its own, and what
-//! they make is put together in order as soon as it can be: while one thread appends, the others go on. One thread alone
-//! writes straight to the result.
+//! The documents become tasks ([`crate::cutting`]). The threads take the tasks in order, each with scratch memory of its
+//! own, and what they make is put together in order as soon as it can be: while one thread appends, the others go on. One
+//! thread alone writes straight to the result.
 
 use crate::cutting::{tasks, Task};
 use crate::output::{Count, Output};

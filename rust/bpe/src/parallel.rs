@@ -43,8 +43,8 @@ pub fn map_ranges<R: Send>(ranges: Vec<Range<usize>>, work: impl Fn(Range<usize>
     })
 }
 
-/// Calls `work` with the numbers of tasks, each once, in order, and with one of the workers: each has a thread of its own, the
-/// first the calling one. After a break no more tasks are started.
+/// Calls `work` with the numbers of tasks, each once, in order, and with one of the workers: each has a thread of its
+/// own, the first the calling one. After a break no more tasks are started.
 ///
 /// Where the system has no more threads, fewer workers do the work. A panic of `work` goes on in the caller.
 pub fn share_tasks<W: Send>(

@@ -91,7 +91,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`ErrorKind::Text`] for a special token that `special` refuses or a byte without a token, with its offset;
-    /// [`ErrorKind::Pattern`] if the pretokenizer gives up; [`ErrorKind::Interrupted`] as [`Scratch::interrupted_by`] says.
+    /// [`ErrorKind::Pattern`] if the pretokenizer gives up; [`ErrorKind::Interrupted`] if the interrupt of the scratch is set.
     pub fn encode(
         &self,
         text: &str,

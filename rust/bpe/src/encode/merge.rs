@@ -216,6 +216,9 @@ const BRANCHES: usize = 16;
 const NONE: u32 = u32::MAX;
 
 fn merge_by_tree(symbols: &mut Vec<u32>, rule: &impl MergeRule, scratch: &mut MergeScratch) {
+    if scratch.interrupt.is_set() {
+        return;
+    }
     let n_symbols = symbols.len() as u32;
     scratch.next.clear();
     scratch.next.extend((1..n_symbols).chain([NONE]));
@@ -250,7 +253,8 @@ fn merge_by_tree(symbols: &mut Vec<u32>, rule: &impl MergeRule, scratch: &mut Me
     symbols.retain(|&symbol| symbol != NONE);
 }
 
-/// Fills the tree and returns its depth; every level is a whole number of blocks, the last one block.
+/// Fills the tree and returns its depth, or 0 if it was interrupted; every level is a whole number of blocks, the last one
+/// block.
 fn plant(levels: &mut Vec<Vec<u32>>, symbols: &[u32], rule: &impl MergeRule, interrupt: &Interrupt) -> usize {
     let mut depth = 0;
     loop {
@@ -263,12 +267,11 @@ fn plant(levels: &mut Vec<Vec<u32>>, symbols: &[u32], rule: &impl MergeRule, int
         match below.last() {
             None => {
                 for start in (0..symbols.len()).step_by(STEPS) {
-                    let symbols = &symbols[start..symbols.len().min(start + STEPS + 1)];
                     if interrupt.is_set() {
-                        level.resize(level.len() + symbols.len(), NO_MERGE);
-                    } else {
-                        level.extend(symbols.windows(2).map(|pair| rule.rank(pair[0], pair[1])));
+                        return 0;
                     }
+                    let symbols = &symbols[start..symbols.len().min(start + STEPS + 1)];
+                    level.extend(symbols.windows(2).map(|pair| rule.rank(pair[0], pair[1])));
                 }
                 level.push(NO_MERGE);
             }
