@@ -29,7 +29,7 @@ mod vocabulary;
 pub use added_tokens::{AddedToken, SpecialTokens};
 pub use batch::EncodedBatch;
 pub use definition::{CarriedParts, Definition};
-pub use encode::{Encoder, Scratch, UnknownToken};
+pub use encode::{Encoder, Pretokens, Scratch, UnknownToken};
 pub use error::{Error, ErrorKind};
 pub use interrupt::Interrupt;
 pub use merges::{Merge, MergeTable, Merges};

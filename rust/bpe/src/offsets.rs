@@ -133,9 +133,7 @@ impl Tokenizer {
         let mut places = Vec::new();
         pretokenizer.split_with_ranges(text, &mut |pretoken, range| {
             let first = encoded.ids.len();
-            self.encoder
-                .encode_pretokens(pretoken, 0, &[pretoken.len() as u32], scratch, &mut encoded.ids)
-                .map_err(|error| {
+            self.encoder.encode(pretoken, scratch, &mut encoded.ids).map_err(|error| {
                 if range.len() == pretoken.len() {
                     error.shifted_by(range.start)
                 } else {

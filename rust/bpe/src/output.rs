@@ -1,6 +1,6 @@
 //! What encoding makes: the ids, or only their number.
 
-use crate::{Encoder, Error, Scratch};
+use crate::{Encoder, Error, Pretokens, Scratch};
 
 /// Takes ids as they are found, and is put together from parts.
 pub(crate) trait Output: Default + Send {
@@ -17,9 +17,7 @@ pub(crate) trait Output: Default + Send {
     fn encode_pretokens(
         &mut self,
         encoder: &Encoder,
-        text: &str,
-        start: usize,
-        ends: &[u32],
+        pretokens: Pretokens<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Error>;
 
@@ -44,12 +42,10 @@ impl Output for Vec<u32> {
     fn encode_pretokens(
         &mut self,
         encoder: &Encoder,
-        text: &str,
-        start: usize,
-        ends: &[u32],
+        pretokens: Pretokens<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        encoder.encode_pretokens(text, start, ends, scratch, self)
+        encoder.encode_pretokens(pretokens, scratch, self)
     }
 
     fn append(&mut self, other: &mut Self) {
@@ -79,13 +75,11 @@ impl Output for Count {
     fn encode_pretokens(
         &mut self,
         encoder: &Encoder,
-        text: &str,
-        start: usize,
-        ends: &[u32],
+        pretokens: Pretokens<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
         self.ids.clear();
-        encoder.encode_pretokens(text, start, ends, scratch, &mut self.ids)?;
+        encoder.encode_pretokens(pretokens, scratch, &mut self.ids)?;
         self.n_ids += self.ids.len();
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::added_tokens::{AddedTokenFinder, Part};
 use crate::cutting::Cutter;
-use crate::encode::{Encoder, Scratch};
+use crate::encode::{Encoder, Pretokens, Scratch};
 use crate::normalizer::normalize_in_pieces;
 use crate::output::Output;
 use crate::scratch_pool::ScratchPool;
@@ -162,7 +162,7 @@ impl Tokenizer {
                 break;
             }
             result = output
-                .encode_pretokens(&self.encoder, text, start, &found.ends, scratch)
+                .encode_pretokens(&self.encoder, Pretokens::new(text, start, &found.ends), scratch)
                 .and_then(|()| scratch.check_interrupt());
             start = settled;
         }
@@ -182,13 +182,17 @@ impl Tokenizer {
         self.definition.pretokenizer.split(text, &mut |pretoken| {
             let offset = offset_in(text, pretoken);
             if offset != Some(done) || ends.len() == MOST_ENDS || done - start > u32::MAX as usize / 2 {
-                output.encode_pretokens(&self.encoder, text, start, &ends, scratch)?;
+                output.encode_pretokens(&self.encoder, Pretokens::new(text, start, &ends), scratch)?;
                 scratch.check_interrupt()?;
                 ends.clear();
                 let Some(offset) = offset else {
                     let word = pretoken;
                     return output
-                        .encode_pretokens(&self.encoder, word, 0, &[word.len() as u32], scratch)
+                        .encode_pretokens(
+                            &self.encoder,
+                            Pretokens::new(word, 0, &[word.len() as u32]),
+                            scratch,
+                        )
                         .map_err(Error::without_offset);
                 };
                 (start, done) = (offset, offset);
@@ -197,7 +201,7 @@ impl Tokenizer {
             ends.push((done - start) as u32);
             Ok(())
         })?;
-        output.encode_pretokens(&self.encoder, text, start, &ends, scratch)?;
+        output.encode_pretokens(&self.encoder, Pretokens::new(text, start, &ends), scratch)?;
         scratch.check_interrupt()
     }
 

@@ -3,7 +3,7 @@
 
 use portmanteau_bpe::encode::{merge_all, MergeScratch};
 use portmanteau_bpe::{
-    byte_level, Encoder, MergeTable, Merges, Pretokenizer, Scratch, UnknownToken, Vocabulary,
+    byte_level, Encoder, MergeTable, Merges, Pretokenizer, Pretokens, Scratch, UnknownToken, Vocabulary,
 };
 use portmanteau_testkit::cases;
 use portmanteau_testkit::naive_encode::{naive_encode, Merge};
@@ -129,7 +129,7 @@ proptest! {
         let ends: Vec<u32> = words.iter().scan(0, |end, word| { *end += word.len() as u32; Some(*end) }).collect();
         for _ in 0..2 {
             let mut ids = Vec::new();
-            encoder.encode_pretokens(&text, 0, &ends, &mut scratch, &mut ids).unwrap();
+            encoder.encode_pretokens(Pretokens::new(&text, 0, &ends), &mut scratch, &mut ids).unwrap();
             prop_assert_eq!(&ids, &expected);
         }
     }
@@ -209,7 +209,7 @@ fn scratch_may_go_from_one_encoder_to_another() {
             Encoder::new(Vocabulary::new(numbered).unwrap(), &Merges::Listed(Vec::new()), false, None);
         let mut ids = Vec::new();
         for word in ["ab", &long] {
-            encoder.encode_pretokens(word, 0, &[word.len() as u32], &mut scratch, &mut ids).unwrap();
+            encoder.encode(word, &mut scratch, &mut ids).unwrap();
         }
         ids
     };

@@ -1,9 +1,10 @@
-//! Words that were encoded before, with their ids: bounded, and made to be read without a branch that may go wrong.
+//! Words that were encoded before, with their ids: bounded, and made to be read with few instructions and without a branch
+//! that may go wrong.
 //!
-//! **Short words**, of up to 15 bytes, have entries of 32 bytes. An entry holds the word in full, padded with zeros to 16 bytes with
-//! its length in the last, so that one comparison decides, and up to four ids in place (more lie in a common pool). Entries lie in pairs, a cache line each;
-//! where the two of a pair are taken, the older goes. The table starts small and grows until it reaches its bound, so
-//! that a short text does not pay for a large table.
+//! **Short words**, of up to 15 bytes, have entries of 32 bytes. An entry holds the word in full, padded with zeros to 16
+//! bytes with its length in the last, so that one comparison decides, and up to four ids in place (more lie in a common
+//! pool). Entries lie in pairs, a cache line each; where the two of a pair are taken, the older goes. The table starts small
+//! and grows until it reaches its bound, so that a short text does not pay for a large table.
 //!
 //! **Long words** lie with their ids in one arena, found through a table of hashes in sets of four. When the arena is full, it
 //! is emptied.
@@ -47,24 +48,7 @@ pub(super) fn key(text: &[u8], start: usize, length: usize) -> Key {
     [bytes as u64 & mask[0], (bytes >> 64) as u64 & mask[1] | (length as u64) << 56]
 }
 
-#[inline]
-fn fold(first: u64, second: u64) -> u64 {
-    let product = u128::from(first ^ 0x9E37_79B9_7F4A_7C15) * u128::from(second ^ 0xD6E8_FEB8_6659_FD93);
-    (product >> 64) as u64 ^ product as u64
-}
-
-/// The cache of short words.
-#[derive(Debug)]
-pub(super) struct ShortWords {
-    pairs: Vec<Pair>,
-    /// The ids of words that have more than four.
-    pool: Vec<u32>,
-    /// Entries written since the table had its size.
-    n_written: usize,
-    most_pairs: usize,
-}
-
-/// Two entries in a cache line.
+/// Two words in a cache line, the newer first.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(align(64))]
 struct Pair([Entry; 2]);
@@ -73,16 +57,27 @@ struct Pair([Entry; 2]);
 struct Entry {
     /// All zeros where there is no word.
     key: Key,
-    /// The ids, and their number in the top byte of the first; with [`IN_POOL`] there, where in the pool the ids start and end.
+    /// The ids, and their number in the top byte of the first. Of more than four, the second says where they start in the
+    /// pool.
     ids: [u32; 4],
 }
 
-/// An id is below 2²⁴.
-const ID: u32 = 0x00FF_FFFF;
-const IN_POOL: u32 = 0xFF;
+/// Below the number of ids.
+const ID_BITS: u32 = 24;
 
-/// Pairs of entries that a table starts with.
+/// Pairs that a table starts with.
 const FIRST_PAIRS: usize = 1 << 9;
+
+/// The cache of short words.
+#[derive(Debug)]
+pub(super) struct ShortWords {
+    pairs: Vec<Pair>,
+    /// The ids of words that have more than four.
+    pool: Vec<u32>,
+    /// Words written since the table had its size.
+    n_written: usize,
+    most_pairs: usize,
+}
 
 impl ShortWords {
     /// An empty table that grows to about this many bytes.
@@ -102,7 +97,7 @@ impl ShortWords {
         ShortTable { pairs: &self.pairs, pool: &self.pool }
     }
 
-    /// Keeps a word that is not here.
+    /// Keeps a word with its ids, of which there is at least one.
     pub(super) fn insert(&mut self, key: &Key, ids: &[u32]) {
         if self.n_written >= self.pairs.len() && self.pairs.len() < self.most_pairs {
             self.grow();
@@ -110,16 +105,15 @@ impl ShortWords {
         let mut entry = Entry { key: *key, ids: [0; 4] };
         if ids.len() <= 4 {
             entry.ids[..ids.len()].copy_from_slice(ids);
-            entry.ids[0] |= (ids.len() as u32) << 24;
         } else {
             if self.pool.len() * 16 > self.most_pairs * size_of::<Pair>() {
                 self.pairs.fill(Pair::default());
                 self.pool.clear();
             }
-            let start = self.pool.len() as u32;
+            entry.ids[1] = self.pool.len() as u32;
             self.pool.extend_from_slice(ids);
-            entry.ids = [IN_POOL << 24, start, start + ids.len() as u32, 0];
         }
+        entry.ids[0] |= (ids.len() as u32) << ID_BITS;
         self.put(entry);
     }
 
@@ -184,30 +178,34 @@ impl ShortTable<'_> {
     /// returns how many.
     #[inline(always)]
     pub(super) fn write_ids(self, place: u32, out: &mut [u32]) -> usize {
-        let entry = &self.pairs[place as usize / 2].0[place as usize % 2];
-        let n_ids = entry.ids[0] >> 24;
-        if n_ids == IN_POOL {
-            let ids = &self.pool[entry.ids[1] as usize..entry.ids[2] as usize];
-            out[..ids.len()].copy_from_slice(ids);
-            return ids.len();
+        let ids = &self.pairs[place as usize / 2].0[place as usize % 2].ids;
+        let n_ids = (ids[0] >> ID_BITS) as usize;
+        if n_ids > ids.len() {
+            out[..n_ids].copy_from_slice(&self.pool[ids[1] as usize..][..n_ids]);
+        } else if let Some(out) = out.first_chunk_mut() {
+            *out = [ids[0] & ((1 << ID_BITS) - 1), ids[1], ids[2], ids[3]];
         }
-        if let Some(out) = out.first_chunk_mut::<4>() {
-            *out = [entry.ids[0] & ID, entry.ids[1], entry.ids[2], entry.ids[3]];
-        }
-        n_ids as usize
+        n_ids
     }
+}
+
+#[inline]
+fn fold(first: u64, second: u64) -> u64 {
+    let product = u128::from(first ^ 0x9E37_79B9_7F4A_7C15) * u128::from(second ^ 0xD6E8_FEB8_6659_FD93);
+    (product >> 64) as u64 ^ product as u64
 }
 
 /// The cache of long words.
 #[derive(Debug)]
 pub(super) struct LongWords {
-    sets: Vec<[Slot; WAYS]>,
+    sets: Vec<[Slot; SLOTS]>,
     /// Of every word: its bytes, padded to a multiple of four, then its ids.
     arena: Vec<u32>,
     most_ids: usize,
 }
 
-const WAYS: usize = 4;
+/// Slots of a set.
+const SLOTS: usize = 4;
 
 /// The longest word that is kept.
 pub(super) const LONGEST_LONG: usize = 512;
@@ -267,11 +265,11 @@ impl LongWords {
             return;
         }
         if self.sets.is_empty() {
-            self.sets = vec![[Slot::default(); WAYS]; (self.most_ids / 64).next_power_of_two()];
+            self.sets = vec![[Slot::default(); SLOTS]; (self.most_ids / 64).next_power_of_two()];
         }
         if self.arena.len() + word.len() + ids.len() > self.most_ids {
             self.arena.clear();
-            self.sets.fill([Slot::default(); WAYS]);
+            self.sets.fill([Slot::default(); SLOTS]);
         }
         let start = self.arena.len() as u32;
         self.arena.extend(word.chunks(4).map(padded));

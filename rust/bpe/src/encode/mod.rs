@@ -12,17 +12,20 @@ mod dispatch;
 mod merge;
 mod pairs;
 mod prefetch;
+mod pretokens;
 mod rows;
 mod superwords;
 mod words;
 
 pub use merge::{merge_all, MergeRule, MergeScratch};
 
+pub use pretokens::Pretokens;
+
 pub(crate) use prefetch::prefetch;
 
 use crate::pretokenizer::scanner::ScanScratch;
 use crate::{Error, Interrupt, MergeTable, Merges, Vocabulary};
-use batch::{Batch, Outputs};
+use batch::Batch;
 use cache::{LongWords, ShortWords};
 use canonical::Canonical;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,7 +62,8 @@ pub struct Scratch {
     pub(crate) found: ScanScratch,
     /// The words within the pretokens.
     pub(crate) words_found: ScanScratch,
-    outputs: Outputs,
+    /// What words come out as where that is not ids yet, and where each of them ends there.
+    outputs: (Vec<u32>, Vec<u32>),
     /// The pieces of the pretokens, and the numbers of those that are the last of theirs.
     pieces: (Vec<u32>, Vec<u32>),
     links: Links,
@@ -76,7 +80,7 @@ impl Default for Scratch {
             batch: Batch::default(),
             found: ScanScratch::default(),
             words_found: ScanScratch::default(),
-            outputs: Outputs::default(),
+            outputs: Default::default(),
             pieces: Default::default(),
             links: Links::default(),
         }
@@ -142,8 +146,10 @@ impl Encoder {
         let longest_token = vocabulary.iter().map(|(_, bytes)| bytes.len()).max().unwrap_or(0);
         let mut words =
             Words { vocabulary, rule, whole_words_first, unknown, longest_token, symbols_below: None };
-        let superwords = Superwords::new(&words);
-        words.symbols_below = superwords.as_ref().map(Superwords::limit);
+        let superwords = Superwords::new(&words).map(|(superwords, first_symbol)| {
+            words.symbols_below = Some(first_symbol);
+            superwords
+        });
         Self { number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed), words, superwords }
     }
 
@@ -155,29 +161,21 @@ impl Encoder {
         }
     }
 
-    /// Appends the ids of the pretokens of `text` to `ids`: the first starts at `start`, each ends at one of `ends`
-    /// (counted from `start`), where the next starts.
+    /// Appends the ids of pretokens to `ids`. O(n log n) in the bytes of a pretoken that is not known yet.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Text`] for a byte without a token, at its offset in `text`, unless there is an unknown token.
+    /// [`crate::ErrorKind::Text`] for a byte without a token, at its offset in the text, unless there is an unknown token.
     pub fn encode_pretokens(
         &self,
-        text: &str,
-        start: usize,
-        ends: &[u32],
+        pretokens: Pretokens<'_>,
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<(), Error> {
         scratch.belong_to(self);
-        let mut outputs = std::mem::take(&mut scratch.outputs);
-        let result = match &self.superwords {
-            None => self.words.encode_all(text.as_bytes(), start, ends, scratch, &mut outputs).map(|()| {
-                ids.extend_from_slice(outputs.get());
-            }),
-            Some(superwords) => superwords.encode(&self.words, text, start, ends, scratch, &mut outputs, ids),
-        };
-        scratch.outputs = outputs;
-        result
+        match &self.superwords {
+            None => self.words.encode_all::<false>(pretokens, scratch, ids, &mut Vec::new()),
+            Some(superwords) => superwords.encode(&self.words, pretokens, scratch, ids),
+        }
     }
 
     /// Appends the ids of one pretoken to `ids`. O(n log n) in the bytes of the pretoken.
@@ -185,6 +183,6 @@ impl Encoder {
     /// # Errors
     /// [`crate::ErrorKind::Text`] for a byte without a token, at its offset in `word`, unless there is an unknown token.
     pub fn encode(&self, word: &str, scratch: &mut Scratch, ids: &mut Vec<u32>) -> Result<(), Error> {
-        self.encode_pretokens(word, 0, &[word.len() as u32], scratch, ids)
+        self.encode_pretokens(Pretokens::new(word, 0, &[word.len() as u32]), scratch, ids)
     }
 }

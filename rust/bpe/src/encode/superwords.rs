@@ -16,12 +16,11 @@
 //!
 //! Source: the two stages are those of A. Liu et al., "SuperBPE: Space Travel for Language Models", COLM 2025, section 2.
 
-use super::batch::Outputs;
 use super::canonical::{Canonical, NONE};
 use super::dispatch::with_best_features;
 use super::merge::{merge_all, MergeRule, Word, NO_MERGE};
 use super::words::{Rule, Words};
-use super::Scratch;
+use super::{Pretokens, Scratch};
 use crate::pretokenizer::scanner::Scanner;
 use crate::pretokenizer::Pretokenizer;
 use crate::Error;
@@ -32,8 +31,6 @@ const WORDS: &str = "superbpe_stage1";
 /// What encodes pretokens of several words.
 #[derive(Debug)]
 pub(super) struct Superwords {
-    /// The first symbol that the second level makes.
-    limit: u32,
     words: Scanner,
     seams: Seams,
     /// The neighbours that some superword has inside.
@@ -45,8 +42,9 @@ pub(super) struct Superwords {
 }
 
 impl Superwords {
-    /// The two levels of a vocabulary, or `None` if it has no superwords, or merges that do not keep to the levels.
-    pub(super) fn new(words: &Words) -> Option<Self> {
+    /// The two levels of a vocabulary, and the first symbol of the second; `None` if it has no superwords, or merges that
+    /// do not keep to the levels.
+    pub(super) fn new(words: &Words) -> Option<(Self, u32)> {
         let Rule::Canonical(canonical) = &words.rule else { return None };
         let token = |symbol: u32| words.vocabulary.token_bytes(canonical.token_ids[symbol as usize]);
         let n_symbols = canonical.token_ids.len() as u32;
@@ -66,49 +64,44 @@ impl Superwords {
         let lacks_bytes = !words.vocabulary.missing_bytes().is_empty();
         let words = Pretokenizer::named(WORDS).ok()?.scanner()?.clone();
         let (neighbours, merging) = neighbours(canonical, limit);
-        Some(Self { limit, words, seams, neighbours, merging, lacks_bytes })
-    }
-
-    /// The first symbol that words are not made of.
-    pub(super) fn limit(&self) -> u32 {
-        self.limit
+        Some((Self { words, seams, neighbours, merging, lacks_bytes }, limit))
     }
 
     /// Appends the ids of pretokens; as [`super::Encoder::encode_pretokens`].
-    #[allow(clippy::too_many_arguments)] // what the encoder has at hand
     pub(super) fn encode(
         &self,
         words: &Words,
-        text: &str,
-        start: usize,
-        ends: &[u32],
+        pretokens: Pretokens<'_>,
         scratch: &mut Scratch,
-        outputs: &mut Outputs,
         ids: &mut Vec<u32>,
     ) -> Result<(), Error> {
         let Rule::Canonical(canonical) = &words.rule else { return Ok(()) };
         let (mut pieces, mut last_pieces) = std::mem::take(&mut scratch.pieces);
-        self.find_pieces(text, start, ends, scratch, &mut pieces, &mut last_pieces);
-        let result = words.encode_all(text.as_bytes(), start, &pieces, scratch, outputs);
+        self.find_pieces(pretokens, scratch, &mut pieces, &mut last_pieces);
+        let (mut symbols, mut ends) = std::mem::take(&mut scratch.outputs);
+        symbols.clear();
+        ends.clear();
+        let pieces_of_text = Pretokens::new(pretokens.text, pretokens.start, &pieces);
+        let mut result = words.encode_all::<true>(pieces_of_text, scratch, &mut symbols, &mut ends);
         if result.is_ok() {
-            let symbols = outputs.get();
-            let last_symbols = last_pieces.iter().map(|&piece| outputs.ends[piece as usize] as usize - 1);
+            let last_symbols = last_pieces.iter().map(|&piece| ends[piece as usize] as usize - 1);
             let mut links = std::mem::take(&mut scratch.links);
             let n_before = ids.len();
             with_best_features(
                 #[inline(always)]
                 || {
-                    self.find_links(symbols, last_symbols, &mut links);
-                    join(canonical, symbols, &links, scratch, ids);
+                    self.find_links(&symbols, last_symbols, &mut links);
+                    join(canonical, &symbols, &links, scratch, ids);
                 },
             );
             scratch.links = links;
             if self.lacks_bytes && ids[n_before..].contains(&NONE) {
                 ids.truncate(n_before);
-                let end = start + ends.last().map_or(0, |&end| end as usize);
-                return Err(words.no_token_in(&text.as_bytes()[start..end]).shifted_by(start));
+                let bytes = &pretokens.text.as_bytes()[pretokens.start..][..pretokens.n_bytes()];
+                result = Err(words.no_token_in(bytes).shifted_by(pretokens.start));
             }
         }
+        scratch.outputs = (symbols, ends);
         scratch.pieces = (pieces, last_pieces);
         result
     }
@@ -116,18 +109,16 @@ impl Superwords {
     /// Finds the pieces that the first level may work on one by one, and which of them are the last of a pretoken.
     fn find_pieces(
         &self,
-        text: &str,
-        start: usize,
-        ends: &[u32],
+        pretokens: Pretokens<'_>,
         scratch: &mut Scratch,
         pieces: &mut Vec<u32>,
         last_pieces: &mut Vec<u32>,
     ) {
         pieces.clear();
         last_pieces.clear();
-        let length = ends.last().map_or(0, |&end| end as usize);
-        let text = &text[start..start + length];
-        let mut ends = ends.iter().copied().filter(|&end| end > 0).peekable();
+        let length = pretokens.n_bytes();
+        let text = &pretokens.text[pretokens.start..][..length];
+        let mut ends = pretokens.ends.iter().copied().filter(|&end| end > 0).peekable();
         let mut at = 0;
         while at < length {
             let settled = self.words.scan(text, at, &mut scratch.words_found);

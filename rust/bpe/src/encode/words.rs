@@ -90,18 +90,14 @@ impl Words {
         }
     }
 
-    /// Leaves what a word comes out as in `symbols`. O(n log n) in its bytes.
-    pub(super) fn encode(
+    /// Leaves what a word that is no token is merged to in `symbols`. O(n log n) in its bytes.
+    pub(super) fn merge_word(
         &self,
         word: &[u8],
         symbols: &mut Vec<u32>,
         merge: &mut MergeScratch,
     ) -> Result<(), Error> {
         symbols.clear();
-        if let Some(token_id) = self.whole_word(word) {
-            symbols.push(token_id);
-            return Ok(());
-        }
         match &self.rule {
             Rule::Canonical(canonical) => {
                 symbols.extend(word.iter().map(|&byte| u32::from(byte)));
