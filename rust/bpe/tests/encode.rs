@@ -68,12 +68,12 @@ fn golden_ids() {
     }
 }
 
-/// A vocabulary of a few bytes, among them a space and parts of characters, and of what merges of any two earlier tokens
+/// A vocabulary of a few bytes, among them a space and parts of characters of two and three bytes, and of what merges of any two earlier tokens
 /// make. Merges come in any order, so that a token may have a lower rank than one that it is built on.
 fn vocabularies() -> impl Strategy<Value = (Vocabulary, Vec<Merge>)> {
     let index = any::<prop::sample::Index>;
     prop::collection::vec((index(), index(), index()), 0..40).prop_map(|picks| {
-        let mut tokens: Vec<Vec<u8>> = "ab é".bytes().chain([0xA8]).map(|byte| vec![byte]).collect();
+        let mut tokens: Vec<Vec<u8>> = "ab é中".bytes().chain([0xA8, 0xAC]).map(|byte| vec![byte]).collect();
         let mut merges: Vec<Merge> = Vec::new();
         for (left, right, place) in picks {
             let (left, right) = (left.index(tokens.len()), right.index(tokens.len()));
@@ -97,7 +97,7 @@ fn vocabularies() -> impl Strategy<Value = (Vocabulary, Vec<Merge>)> {
 
 /// Words of every length for which there is an algorithm.
 fn words() -> impl Strategy<Value = String> {
-    let letter = || prop::sample::select(vec!['a', 'b', ' ', 'é', 'è']);
+    let letter = || prop::sample::select(vec!['a', 'b', ' ', 'é', 'è', '中', '丬']);
     let words = |lengths| prop::collection::vec(letter(), lengths).prop_map(String::from_iter);
     prop_oneof![
         4 => words(0..20),

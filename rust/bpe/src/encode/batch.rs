@@ -190,12 +190,9 @@ impl Words {
         let Batch { gaps, new_ids, merging, .. } = batch;
         new_ids.clear();
         let mut n_merging = 0;
-        for gap in &mut *gaps {
+        for gap in gaps.iter_mut().filter(|gap| !gap.range.is_empty()) {
             let word = &text[gap.range.clone()];
             let start = new_ids.len();
-            if word.is_empty() {
-                continue;
-            }
             let is_short = word.len() <= LONGEST_SHORT;
             let known = if is_short { None } else { long_words.get(gap.hash, word) };
             if let Some(known) = known {

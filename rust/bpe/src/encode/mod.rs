@@ -6,6 +6,7 @@
 #![allow(clippy::inline_always)] // What `dispatch` compiles for this machine must be part of it.
 
 mod batch;
+mod bit_set;
 mod cache;
 mod canonical;
 mod dispatch;
@@ -14,6 +15,7 @@ mod pairs;
 mod prefetch;
 mod pretokens;
 mod rows;
+mod seams;
 mod superwords;
 mod words;
 
@@ -28,6 +30,7 @@ use crate::{Error, Interrupt, MergeTable, Merges, Vocabulary};
 use batch::Batch;
 use cache::{LongWords, ShortWords};
 use canonical::Canonical;
+use seams::Seams;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use superwords::{Links, Superwords};
@@ -144,12 +147,21 @@ impl Encoder {
             None => Rule::Full(MergeTable::new(&vocabulary, merges)),
         };
         let longest_token = vocabulary.iter().map(|(_, bytes)| bytes.len()).max().unwrap_or(0);
-        let mut words =
-            Words { vocabulary, rule, whole_words_first, unknown, longest_token, symbols_below: None };
+        let mut words = Words {
+            vocabulary,
+            rule,
+            whole_words_first,
+            unknown,
+            longest_token,
+            symbols_below: None,
+            seams: None,
+        };
         let superwords = Superwords::new(&words).map(|(superwords, first_symbol)| {
             words.symbols_below = Some(first_symbol);
             superwords
         });
+        // A byte without a token may become one with its neighbour.
+        words.seams = unknown.is_none().then(|| Seams::new(words.tokens()));
         Self { number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed), words, superwords }
     }
 
@@ -173,9 +185,34 @@ impl Encoder {
     ) -> Result<(), Error> {
         scratch.belong_to(self);
         match &self.superwords {
-            None => self.words.encode_all::<false>(pretokens, scratch, ids, &mut Vec::new()),
+            None => self.encode_words(pretokens, scratch, ids),
             Some(superwords) => superwords.encode(&self.words, pretokens, scratch, ids),
         }
+    }
+
+    /// Appends the ids of pretokens that are words, or runs of characters without spaces, which are cut first.
+    fn encode_words(
+        &self,
+        pretokens: Pretokens<'_>,
+        scratch: &mut Scratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), Error> {
+        let text = &pretokens.text.as_bytes()[pretokens.start..][..pretokens.n_bytes()];
+        let mut pieces = std::mem::take(&mut scratch.pieces.0);
+        pieces.clear();
+        let mut cut = pretokens;
+        if let Some(seams) = self.words.seams.as_ref().filter(|_| Seams::may_cut(text)) {
+            let mut start = 0;
+            for &end in pretokens.ends {
+                seams.add_cuts(text, start..end, &mut pieces);
+                pieces.push(end);
+                start = end;
+            }
+            cut = Pretokens::new(pretokens.text, pretokens.start, &pieces);
+        }
+        let result = self.words.encode_all::<false>(cut, scratch, ids, &mut Vec::new());
+        scratch.pieces.0 = pieces;
+        result
     }
 
     /// Appends the ids of one pretoken to `ids`. O(n log n) in the bytes of the pretoken.

@@ -6,19 +6,20 @@
 //!
 //! **Words.** The merges below a limit (the rank of the first token with a space inside) are applied to the words of the pretoken, as another
 //! pretokenizer finds them, through the cache that encodes words anyway. That is the same as applying them to
-//! the whole if none of them can reach over a seam between two words. One that did would make a token with both sides
-//! of the seam in it, so the seams that some token below the limit has inside are listed at load ([`Seams`]), and where a text has such a seam the two words stay one.
+//! the whole if none of them can reach over the place between two words. Where one could ([`Seams`]), the two words stay one.
 //!
 //! **Superwords.** What is left is a sequence of symbols, a few of which merge on. A merge above the limit that joins
 //! *a* and *b* makes a token in whose own encoding by the lower merges the last symbol of *a* stands before the first of *b*. So the
 //! neighbours that stand side by side in some superword are listed at load, and the sequence falls apart wherever two symbols are not listed, mostly into
-//! single symbols. Both lists may hold too much (they are bit sets of hashes), never too little: too much costs time alone.
+//! single symbols. The list may hold too much (it is a bit set of hashes), never too little: too much costs time alone.
 //!
 //! Source: the two stages are those of A. Liu et al., "SuperBPE: Space Travel for Language Models", COLM 2025, section 2.
 
+use super::bit_set::{self, BitSet};
 use super::canonical::{Canonical, NONE};
 use super::dispatch::with_best_features;
 use super::merge::{merge_all, MergeRule, Word, NO_MERGE};
+use super::seams::Seams;
 use super::words::{Rule, Words};
 use super::{Pretokens, Scratch};
 use crate::pretokenizer::scanner::Scanner;
@@ -32,7 +33,6 @@ const WORDS: &str = "superbpe_stage1";
 #[derive(Debug)]
 pub(super) struct Superwords {
     words: Scanner,
-    seams: Seams,
     /// The neighbours that some superword has inside.
     neighbours: BitSet,
     /// The neighbours that merge.
@@ -57,14 +57,10 @@ impl Superwords {
         if !finds_all || !canonical.pairs.iter().all(keeps_to_levels) {
             return None;
         }
-        let mut seams = Seams::new();
-        for token in (256..limit).filter_map(token) {
-            seams.add(token);
-        }
         let lacks_bytes = !words.vocabulary.missing_bytes().is_empty();
         let words = Pretokenizer::named(WORDS).ok()?.scanner()?.clone();
         let (neighbours, merging) = neighbours(canonical, limit);
-        Some((Self { words, seams, neighbours, merging, lacks_bytes }, limit))
+        Some((Self { words, neighbours, merging, lacks_bytes }, limit))
     }
 
     /// Appends the ids of pretokens; as [`super::Encoder::encode_pretokens`].
@@ -77,7 +73,8 @@ impl Superwords {
     ) -> Result<(), Error> {
         let Rule::Canonical(canonical) = &words.rule else { return Ok(()) };
         let (mut pieces, mut last_pieces) = std::mem::take(&mut scratch.pieces);
-        self.find_pieces(pretokens, scratch, &mut pieces, &mut last_pieces);
+        let Some(seams) = &words.seams else { return Ok(()) };
+        self.find_pieces(pretokens, seams, scratch, &mut pieces, &mut last_pieces);
         let (mut symbols, mut ends) = std::mem::take(&mut scratch.outputs);
         symbols.clear();
         ends.clear();
@@ -110,6 +107,7 @@ impl Superwords {
     fn find_pieces(
         &self,
         pretokens: Pretokens<'_>,
+        seams: &Seams,
         scratch: &mut Scratch,
         pieces: &mut Vec<u32>,
         last_pieces: &mut Vec<u32>,
@@ -129,8 +127,9 @@ impl Superwords {
                         pieces.push(end);
                     }
                 }
-                if pieces.last() != Some(&word_end) && self.seams.is_safe(text.as_bytes(), word_end as usize)
-                {
+                let last = pieces.last().copied().unwrap_or(0);
+                if last < word_end && seams.is_safe(text.as_bytes(), word_end as usize) {
+                    seams.add_cuts(text.as_bytes(), last..word_end, pieces);
                     pieces.push(word_end);
                 }
             }
@@ -150,7 +149,7 @@ impl Superwords {
             let symbols = &symbols[start..symbols.len().min(start + 65)];
             let (mut linked, mut merging) = (0, 0);
             for (place, pair) in symbols.windows(2).enumerate() {
-                let hash = hash(pair[0], pair[1]);
+                let hash = hash_pair(pair[0], pair[1]);
                 linked |= u64::from(self.neighbours.has(hash)) << place;
                 merging |= u64::from(self.merging.has(hash)) << place;
             }
@@ -260,124 +259,14 @@ fn neighbours(canonical: &Canonical, limit: u32) -> (BitSet, BitSet) {
     let mut neighbours = BitSet::with_capacity(merges.len());
     let mut merging = BitSet::with_capacity(merges.len());
     for &(left, right, result) in &merges {
-        merging.insert(hash(left, right));
+        merging.insert(hash_pair(left, right));
         let (left, right) = (sides[left as usize], sides[right as usize]);
-        neighbours.insert(hash(left.1, right.0));
+        neighbours.insert(hash_pair(left.1, right.0));
         sides[result as usize] = (left.0, right.1);
     }
     (neighbours, merging)
 }
 
-/// The places between two characters that some token of a set has inside.
-#[derive(Debug)]
-struct Seams {
-    /// By last byte before and first byte after: for characters of one byte, and for those of which a token has only a part.
-    bytes: BitSet,
-    /// By the characters before and after, where one has several bytes and a token has both whole.
-    characters: BitSet,
-}
-
-impl Seams {
-    fn new() -> Self {
-        Self { bytes: BitSet::with_bits(16), characters: BitSet::with_bits(21) }
-    }
-
-    /// Adds the seams inside a token.
-    fn add(&mut self, token: &[u8]) {
-        for place in 1..token.len() {
-            if is_continuation(token[place]) {
-                continue;
-            }
-            match (character_before(token, place), character_after(token, place)) {
-                (Some(before), Some(after)) if before > 0x7F || after > 0x7F => {
-                    self.characters.insert(hash(before, after));
-                }
-                _ => self.bytes.insert(byte_seam(token, place)),
-            }
-        }
-    }
-
-    /// Whether no token of the set has the seam at this place of a text inside.
-    #[inline]
-    fn is_safe(&self, text: &[u8], place: usize) -> bool {
-        if place == 0 || place >= text.len() {
-            return true;
-        }
-        if self.bytes.has(byte_seam(text, place)) {
-            return false;
-        }
-        if text[place - 1] < 0x80 && text[place] < 0x80 {
-            return true;
-        }
-        match (character_before(text, place), character_after(text, place)) {
-            (Some(before), Some(after)) => !self.characters.has(hash(before, after)),
-            _ => false,
-        }
-    }
-}
-
-fn is_continuation(byte: u8) -> bool {
-    byte & 0xC0 == 0x80
-}
-
-fn byte_seam(bytes: &[u8], place: usize) -> u64 {
-    u64::from(bytes[place - 1]) << 56 | u64::from(bytes[place]) << 48
-}
-
-/// The character that ends before `place`, as a number of its bytes, if it is whole.
-fn character_before(bytes: &[u8], place: usize) -> Option<u32> {
-    let n_continuations =
-        bytes[..place].iter().rev().take(3).take_while(|&&byte| is_continuation(byte)).count();
-    let start = place.checked_sub(n_continuations + 1)?;
-    character_after(&bytes[..place], start)
-}
-
-/// The character that starts at `place`, as a number of its bytes, if it is whole.
-fn character_after(bytes: &[u8], place: usize) -> Option<u32> {
-    let length = match bytes[place] {
-        0..0x80 => 1,
-        0xC0..0xE0 => 2,
-        0xE0..0xF0 => 3,
-        0xF0.. => 4,
-        0x80..0xC0 => return None,
-    };
-    let bytes = bytes.get(place..place + length)?;
-    bytes[1..].iter().all(|&byte| is_continuation(byte)).then(|| number(bytes))
-}
-
-fn number(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0, |number, &byte| number << 8 | u32::from(byte))
-}
-
-fn hash(first: u32, second: u32) -> u64 {
-    (u64::from(first) << 32 | u64::from(second)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
-
-/// A set of hashes, by their top bits. It may have more than was put in.
-#[derive(Debug)]
-struct BitSet {
-    words: Vec<u64>,
-    shift: u32,
-}
-
-impl BitSet {
-    fn with_bits(log2: u32) -> Self {
-        Self { words: vec![0; 1 << (log2 - 6)], shift: 64 - log2 }
-    }
-
-    /// A set that has about one in sixteen of what was not put in, for this many.
-    fn with_capacity(n: usize) -> Self {
-        Self::with_bits((16 * n).next_power_of_two().trailing_zeros().max(16))
-    }
-
-    fn insert(&mut self, hash: u64) {
-        let bit = hash >> self.shift;
-        self.words[(bit / 64) as usize] |= 1 << (bit % 64);
-    }
-
-    #[inline]
-    fn has(&self, hash: u64) -> bool {
-        let bit = hash >> self.shift;
-        self.words[(bit / 64) as usize] >> (bit % 64) & 1 == 1
-    }
+fn hash_pair(left: u32, right: u32) -> u64 {
+    bit_set::hash(u64::from(left) << 32 | u64::from(right))
 }

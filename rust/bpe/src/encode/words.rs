@@ -3,6 +3,7 @@
 use super::canonical::{Canonical, NONE};
 use super::merge::{merge_all, MergeRule, MergeScratch, NO_MERGE};
 use super::rows::PairRows;
+use super::seams::Seams;
 use super::UnknownToken;
 use crate::{Error, ErrorKind, MergeTable, Vocabulary};
 use std::sync::Arc;
@@ -17,6 +18,8 @@ pub(super) struct Words {
     pub(super) longest_token: usize,
     /// For superwords: words come out as symbols, made by the merges below this symbol.
     pub(super) symbols_below: Option<u32>,
+    /// Where words may be cut; `None` if nowhere.
+    pub(super) seams: Option<Seams>,
 }
 
 /// The merges in the form that encoding uses.
@@ -72,6 +75,15 @@ impl Words {
         } else {
             canonical.token_ids[symbol as usize]
         }
+    }
+
+    /// The bytes of all tokens that words come out as, and perhaps of some more.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = &[u8]> {
+        let is_of_words = |token_id: u32| match (&self.rule, self.symbols_below) {
+            (Rule::Canonical(canonical), Some(limit)) => canonical.symbols[token_id as usize] < limit,
+            _ => true,
+        };
+        self.vocabulary.iter().filter(move |(token_id, _)| is_of_words(*token_id)).map(|(_, token)| token)
     }
 
     /// The token that a word as a whole is.
