@@ -17,7 +17,7 @@ use std::ops::Range;
 
 /// Words in a batch: enough that several new ones come together, few enough that what they need stays in the nearest
 /// cache.
-const BATCH: usize = 256;
+const BATCH: usize = 512;
 
 /// Words that are merged side by side: more than their memory takes to arrive.
 const SIDE_BY_SIDE: usize = 32;

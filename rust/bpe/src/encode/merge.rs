@@ -26,8 +26,10 @@ pub trait MergeRule {
     fn rank(&self, left: u32, right: u32) -> u32;
     /// What a pair of this rank becomes.
     fn merged(&self, left: u32, right: u32, rank: u32) -> u32;
+    /// Asks for the memory that [`MergeRule::prefetch_pair`] will read.
+    fn prefetch_left(&self, _left: u32) {}
     /// Asks for the memory that [`MergeRule::rank`] will read.
-    fn prefetch(&self, _left: u32, _right: u32) {}
+    fn prefetch_pair(&self, _left: u32, _right: u32) {}
 }
 
 impl MergeRule for MergeTable {
@@ -100,6 +102,9 @@ pub(super) fn merge_side_by_side<const LANES: usize>(words: &mut [Word<LANES>], 
     let mut n_busy = words.len();
     while n_busy > 0 {
         let mut kept = 0;
+        for &number in &busy[..n_busy] {
+            words[usize::from(number)].prefetch(rule);
+        }
         for place in 0..n_busy {
             let number = busy[place];
             busy[kept] = number;
@@ -174,13 +179,23 @@ impl<const LANES: usize> Word<LANES> {
         self.used &= !(1 << right);
         self.keys[right % LANES] = NO_MERGE;
         self.merged = place as u32;
-        if let Some(after) = self.after(place) {
-            rule.prefetch(symbol, self.symbols[after % LANES]);
-        }
-        if let Some(before) = self.before(place) {
-            rule.prefetch(self.symbols[before % LANES], symbol);
-        }
+        rule.prefetch_left(symbol);
         true
+    }
+
+    /// Asks for the memory that the next step will read.
+    #[inline(always)]
+    fn prefetch(&self, rule: &impl MergeRule) {
+        if self.merged != NONE {
+            let place = self.merged as usize;
+            let symbol = self.symbols[place % LANES];
+            if let Some(after) = self.after(place) {
+                rule.prefetch_pair(symbol, self.symbols[after % LANES]);
+            }
+            if let Some(before) = self.before(place) {
+                rule.prefetch_pair(self.symbols[before % LANES], symbol);
+            }
+        }
     }
 
     #[inline]

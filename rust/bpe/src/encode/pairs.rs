@@ -84,7 +84,7 @@ impl MergeRule for PairTable {
     }
 
     #[inline]
-    fn prefetch(&self, left: u32, right: u32) {
+    fn prefetch_pair(&self, left: u32, right: u32) {
         prefetch(self.entries.as_ptr().wrapping_add(self.home(pair(left, right))));
     }
 

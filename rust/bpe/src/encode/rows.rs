@@ -127,7 +127,12 @@ impl MergeRule for PairRows {
     }
 
     #[inline(always)]
-    fn prefetch(&self, left: u32, right: u32) {
+    fn prefetch_left(&self, left: u32) {
+        prefetch(self.rows.as_ptr().wrapping_add(left as usize));
+    }
+
+    #[inline(always)]
+    fn prefetch_pair(&self, left: u32, right: u32) {
         let (start, mask) = self.rows[left as usize].range();
         prefetch(self.cells.as_ptr().wrapping_add(start + ((hash(right) >> 5) as usize & mask)));
     }

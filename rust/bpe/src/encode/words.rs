@@ -55,8 +55,13 @@ impl MergeRule for MergesBelow<'_> {
     }
 
     #[inline(always)]
-    fn prefetch(&self, left: u32, right: u32) {
-        self.pairs.prefetch(left, right);
+    fn prefetch_left(&self, left: u32) {
+        self.pairs.prefetch_left(left);
+    }
+
+    #[inline(always)]
+    fn prefetch_pair(&self, left: u32, right: u32) {
+        self.pairs.prefetch_pair(left, right);
     }
 }
 
