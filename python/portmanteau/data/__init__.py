@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import itertools
 import json
 from pathlib import Path
 from typing import Literal, TypedDict, get_args
@@ -49,8 +48,9 @@ class SampleDocument(TypedDict):
 def vocabulary_path(name: str) -> Path:
     """A bundled vocabulary as a file, in the layout that is quick to read.
 
-    The number of tokens in 4 bytes, little-endian; the length of each token in one byte, in order of token id; the
-    bytes of the tokens, one after the other.
+    The number of tokens in 4 bytes, little-endian; the 256 single bytes, in order of token id; of every other token
+    the ids of the two earlier tokens that it is made of, in 3 bytes each: of the left ones the low bytes of all, the
+    middle ones, the high ones, then the same of the right ones.
 
     Args:
         name: One of :data:`VOCABULARIES`.
@@ -87,12 +87,14 @@ def vocabulary_bytes(name: str) -> bytes:
     b'IHQ= 256'
     """
     content = vocabulary_path(name).read_bytes()
-    lengths_end = 4 + int.from_bytes(content[:4], "little")
-    ends = itertools.accumulate(content[4:lengths_end], initial=lengths_end)
-    return b"".join(
-        base64.b64encode(content[start:end]) + b" %d\n" % token_id
-        for token_id, (start, end) in enumerate(itertools.pairwise(ends))
-    )
+    tokens = [content[place : place + 1] for place in range(4, 260)]
+    n_joined = int.from_bytes(content[:4], "little") - len(tokens)
+    planes = [content[start : start + n_joined] for start in range(260, len(content), n_joined)]
+    for low, middle, high, low_right, middle_right, high_right in zip(*planes, strict=True):
+        left = low | middle << 8 | high << 16
+        right = low_right | middle_right << 8 | high_right << 16
+        tokens.append(tokens[left] + tokens[right])
+    return b"".join(base64.b64encode(token) + b" %d\n" % token_id for token_id, token in enumerate(tokens))
 
 
 def sample_path() -> Path:

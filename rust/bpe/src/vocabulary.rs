@@ -16,6 +16,8 @@ pub struct Vocabulary {
     starts: Vec<u32>,
     index: TokenIndex,
     byte_ids: Vec<Option<u32>>,
+    /// Of the last tokens, as many as these: two earlier ones that the token is made of.
+    parts: Vec<(u32, u32)>,
 }
 
 impl Vocabulary {
@@ -34,32 +36,72 @@ impl Vocabulary {
             );
             return Err(Error::new(ErrorKind::Vocabulary, message).at_token(*id));
         }
-        let mut vocabulary = Self {
-            bytes: Vec::with_capacity(tokens.iter().map(|(_, bytes)| bytes.as_ref().len()).sum()),
-            starts: Vec::with_capacity(size + 1),
-            index: TokenIndex::default(),
-            byte_ids: vec![None; 256],
-        };
+        let n_bytes = tokens.iter().map(|(_, bytes)| bytes.as_ref().len()).sum();
+        let mut vocabulary = Self::with_capacity(size, n_bytes);
         for (id, bytes) in &tokens {
             vocabulary.push(*id, bytes.as_ref())?;
         }
-        vocabulary.starts.push(vocabulary.bytes.len() as u32);
-        let mut index = TokenIndex::with_capacity(tokens.len());
-        for (id, bytes) in tokens.iter().map(|(id, bytes)| (*id, bytes.as_ref())) {
-            if let Some(other) = index.insert(bytes, id, |other| vocabulary.token_bytes(other) == Some(bytes))
-            {
+        vocabulary.indexed(tokens.len())
+    }
+
+    /// Builds a vocabulary from single bytes, with ids from 0, and pairs of earlier tokens, each of which, joined, is the
+    /// next token. O(bytes).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Vocabulary`] for a byte string that occurs twice, a pair that names no earlier token, and a token of
+    /// more than 255 bytes, so that few pairs cannot fill the memory.
+    pub(crate) fn from_parts(single_bytes: &[u8], parts: Vec<(u32, u32)>) -> Result<Self, Error> {
+        let n_tokens = single_bytes.len() + parts.len();
+        let mut vocabulary = Self::with_capacity(n_tokens, 8 * n_tokens);
+        for (id, &byte) in (0..).zip(single_bytes) {
+            vocabulary.push(id, &[byte])?;
+        }
+        let mut joined = Vec::new();
+        for (id, &(left, right)) in (single_bytes.len() as u32..).zip(&parts) {
+            joined.clear();
+            for part in [left, right] {
+                joined.extend_from_slice(vocabulary.token_bytes(part).unwrap_or(&[0; 256]));
+            }
+            if joined.len() > usize::from(u8::MAX) {
+                let message = format!(
+                    "token {id} is said to be made of {left} and {right}, which are not two earlier tokens of up to 255 \
+                     bytes together"
+                );
+                return Err(Error::new(ErrorKind::Vocabulary, message).at_token(id));
+            }
+            vocabulary.push(id, &joined)?;
+        }
+        vocabulary.parts = parts;
+        vocabulary.indexed(n_tokens)
+    }
+
+    fn with_capacity(size: usize, n_bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(n_bytes),
+            starts: Vec::with_capacity(size + 1),
+            index: TokenIndex::default(),
+            byte_ids: vec![None; 256],
+            parts: Vec::new(),
+        }
+    }
+
+    /// Makes the index of the tokens, which must not repeat.
+    fn indexed(mut self, n_tokens: usize) -> Result<Self, Error> {
+        let mut index = TokenIndex::with_capacity(n_tokens);
+        for (id, bytes) in self.iter() {
+            if let Some(other) = index.insert(bytes, id, |other| self.token_bytes(other) == Some(bytes)) {
                 let message =
                     format!("tokens {other} and {id} are both {}; every token must have one id", show(bytes));
                 return Err(Error::new(ErrorKind::Vocabulary, message).at_token(id));
             }
         }
-        vocabulary.index = index;
-        Ok(vocabulary)
+        self.index = index;
+        Ok(self)
     }
 
     fn push(&mut self, id: u32, bytes: &[u8]) -> Result<(), Error> {
         let malformed = |message| Err(Error::new(ErrorKind::Vocabulary, message).at_token(id));
-        if (id as usize) < self.starts.len() {
+        if (id as usize) < self.size() {
             return malformed(format!(
                 "id {id} is given to two tokens, {} and {}; every id must name one token",
                 show(&self.bytes[self.starts[id as usize] as usize..]),
@@ -71,6 +113,7 @@ impl Vocabulary {
         }
         self.starts.resize(id as usize + 1, self.bytes.len() as u32);
         self.bytes.extend_from_slice(bytes);
+        self.starts.push(self.bytes.len() as u32);
         if u32::try_from(self.bytes.len()).is_err() {
             return malformed(
                 "the tokens are longer than 4 GiB together; this is not a vocabulary".to_owned(),
@@ -97,6 +140,13 @@ impl Vocabulary {
         let start = *self.starts.get(token_id as usize)?;
         let end = *self.starts.get(token_id as usize + 1)?;
         (start < end).then(|| &self.bytes[start as usize..end as usize])
+    }
+
+    /// Two earlier tokens whose bytes, joined, are those of a token, if the vocabulary was built of such pairs. Whether
+    /// merges make it of these two is another question.
+    pub(crate) fn parts(&self, token_id: u32) -> Option<(u32, u32)> {
+        let n_others = self.size() - self.parts.len();
+        self.parts.get((token_id as usize).checked_sub(n_others)?).copied()
     }
 
     /// The id of the token with exactly these bytes. O(bytes).

@@ -68,13 +68,24 @@ fn a_merge_list_does_not_become_a_rank_file() {
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 
+/// A bundled vocabulary of the bytes in descending order and of pairs of token ids.
+fn bundled_content(pairs: &[(u32, u32)]) -> Vec<u8> {
+    let mut content = (256 + pairs.len() as u32).to_le_bytes().to_vec();
+    content.extend((0..=255_u8).rev());
+    for part in [|pair: &(u32, u32)| pair.0, |pair: &(u32, u32)| pair.1] {
+        for place in 0..3 {
+            content.extend(pairs.iter().map(|pair| part(pair).to_le_bytes()[place]));
+        }
+    }
+    content
+}
+
 #[test]
 fn a_bundled_vocabulary_is_its_rank_file() {
-    let mut tokens: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
-    tokens.extend([b"ab".to_vec(), vec![b'a'; 255]]);
-    let mut content = (tokens.len() as u32).to_le_bytes().to_vec();
-    content.extend(tokens.iter().map(|token| token.len() as u8));
-    content.extend(tokens.concat());
+    let [a, b, c] = [b'a', b'b', b'c'].map(|byte| 255 - u32::from(byte));
+    let content = bundled_content(&[(a, b), (b, c), (256, c), (258, 258), (259, a)]);
+    let mut tokens: Vec<Vec<u8>> = (0..=255).rev().map(|byte| vec![byte]).collect();
+    tokens.extend(["ab", "bc", "abc", "abcabc", "abcabca"].map(|token| token.as_bytes().to_vec()));
 
     let pretokenizer = || Pretokenizer::named("o200k").unwrap();
     let special = vec![("<|end|>".to_owned(), 300)];
@@ -85,6 +96,34 @@ fn a_bundled_vocabulary_is_its_rank_file() {
     for end in [0, 3, 4, 200, content.len() - 1] {
         assert!(read(&content[..end]).unwrap_err().to_string().contains("install the package again"));
     }
-    content.push(0);
-    assert_eq!(read(&content).unwrap_err().kind(), ErrorKind::Vocabulary);
+    let longer = [&content[..], &[0]].concat();
+    assert_eq!(read(&longer).unwrap_err().kind(), ErrorKind::Vocabulary);
+    let huge = [&u32::MAX.to_le_bytes(), &content[4..]].concat();
+    assert_eq!(read(&huge).unwrap_err().kind(), ErrorKind::Vocabulary);
+}
+
+#[test]
+fn a_bundled_vocabulary_is_made_of_earlier_tokens() {
+    let read = |pairs: &[(u32, u32)]| {
+        bundled::read(&bundled_content(pairs), Pretokenizer::named("o200k").unwrap(), Vec::new())
+    };
+    assert_eq!(read(&[(0, 256)]).unwrap_err().token_id(), Some(256));
+    assert_eq!(read(&[(0, 1), (0, 1)]).unwrap_err().token_id(), Some(257));
+    let mut doubled = vec![(0, 0)];
+    doubled.extend((256..300).map(|token_id| (token_id, token_id)));
+    assert_eq!(read(&doubled).unwrap_err().token_id(), Some(256 + 7));
+}
+
+#[test]
+fn parts_of_a_bundled_vocabulary_that_merges_do_not_leave_are_not_believed() {
+    // "abc" is merged from "ab" and "c", whatever the file says, and "bcd" from "b" and "cd".
+    let [a, b, c, d] = [b'a', b'b', b'c', b'd'].map(|byte| 255 - u32::from(byte));
+    let content = bundled_content(&[(a, b), (c, d), (b, c), (a, 258), (258, d)]);
+    let definition = bundled::read(&content, Pretokenizer::named("o200k").unwrap(), Vec::new()).unwrap();
+    let tokens: Vec<_> = definition.vocabulary.iter().collect();
+    let same = tiktoken::from_ranks(tokens, Pretokenizer::named("o200k").unwrap(), Vec::new()).unwrap();
+    let (first, second) = (Tokenizer::new(definition.clone()).unwrap(), Tokenizer::new(same).unwrap());
+    for text in ["abc", "bcd", "abcd", "xabcdabc", "abcbcdab", "ddabcdbcdc"] {
+        assert_eq!(encode(&first, text), encode(&second, text), "{text}");
+    }
 }

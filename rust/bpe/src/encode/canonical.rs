@@ -19,18 +19,18 @@
 //! changes.
 
 use super::merge::{merge_all, MergeRule, MergeScratch, NO_MERGE};
-use super::pairs::{PairTable, MOST_SYMBOLS};
+use super::pairs::PairTable;
 use super::rows::PairRows;
+use super::symbols::Symbols;
+
+pub(super) use super::symbols::NONE;
 use crate::{MergeTable, Merges, Vocabulary};
 use std::cell::Cell;
-
-/// No symbol, or no token.
-pub(super) const NONE: u32 = u32::MAX;
 
 /// Rounds of correction before the canonical form is given up.
 const MOST_ROUNDS: usize = 8;
 
-/// Canonical merges over symbols: a byte is its own symbol, what the merge of rank *r* makes is 256 + *r*.
+/// Canonical merges over symbols.
 #[derive(Debug)]
 pub(super) struct Canonical {
     /// Which symbols merge.
@@ -45,6 +45,9 @@ impl Canonical {
     /// The canonical merges of a vocabulary, or `None` if the full table must be used: for more than two million
     /// merges, or a pair that is listed twice. O(bytes of the vocabulary).
     pub(super) fn new(vocabulary: &Vocabulary, merges: &Merges) -> Option<Self> {
+        if let Some(canonical) = Self::from_known_pairs(vocabulary, merges) {
+            return Some(canonical);
+        }
         let mut builder = Builder::new(vocabulary, merges)?;
         match merges {
             Merges::Listed(list) => {
@@ -60,6 +63,37 @@ impl Canonical {
             }
         }
     }
+
+    /// The canonical merges if they are the only ones that are listed, or the pairs that the vocabulary was built of.
+    fn from_known_pairs(vocabulary: &Vocabulary, merges: &Merges) -> Option<Self> {
+        let mut symbols = Symbols::of_bytes(vocabulary, merges)?;
+        let mut add = |token_id: u32, left, right, rank| {
+            let is_new = symbols.of_tokens[token_id as usize] == NONE;
+            let (left, right) = symbols.of_pair(left, right).filter(|_| is_new)?;
+            Some(symbols.add(token_id, left, right, rank))
+        };
+        match merges {
+            Merges::Listed(list) => {
+                for (rank, &(left, right, token_id)) in (0..).zip(list) {
+                    add(token_id, left, right, rank)?;
+                }
+            }
+            Merges::ByTokenId => {
+                for (token_id, _) in vocabulary.iter().filter(|(_, bytes)| bytes.len() > 1) {
+                    let (left, right) = vocabulary.parts(token_id)?;
+                    add(token_id, left, right, token_id)?;
+                }
+            }
+        }
+        let pairs = PairRows::new(symbols.token_ids.len(), symbols.merges());
+        let all =
+            symbols.merges().all(|(left, right, result)| symbols.stay_apart(left, right, result, &pairs));
+        all.then(|| Self::from_symbols(symbols, pairs))
+    }
+
+    fn from_symbols(symbols: Symbols, pairs: PairRows) -> Self {
+        Self { pairs, token_ids: symbols.token_ids, symbols: symbols.of_tokens }
+    }
 }
 
 /// A merge in terms of token ids.
@@ -73,10 +107,7 @@ struct TokenMerge {
 struct Builder<'v> {
     vocabulary: &'v Vocabulary,
     pairs: PairTable,
-    token_ids: Vec<u32>,
-    symbols: Vec<u32>,
-    /// By symbol: the two that it is made of.
-    parts: Vec<(u32, u32)>,
+    symbols: Symbols,
     /// By token id: its canonical merge.
     merges: Vec<Option<TokenMerge>>,
     stuck: Vec<u32>,
@@ -86,33 +117,15 @@ struct Builder<'v> {
 
 impl<'v> Builder<'v> {
     fn new(vocabulary: &'v Vocabulary, merges: &Merges) -> Option<Self> {
-        let n_ranks = match merges {
-            Merges::Listed(list) => list.len(),
-            Merges::ByTokenId => vocabulary.size(),
-        };
-        let n_symbols = 256 + n_ranks;
-        let mut builder = Self {
+        Some(Self {
             vocabulary,
             pairs: PairTable::with_capacity(vocabulary.n_tokens()),
-            token_ids: vec![NONE; n_symbols],
-            symbols: vec![NONE; vocabulary.size()],
-            parts: vec![(NONE, NONE); n_symbols],
+            symbols: Symbols::of_bytes(vocabulary, merges)?,
             merges: vec![None; vocabulary.size()],
             stuck: Vec::new(),
             scratch: MergeScratch::default(),
             encoded: Vec::new(),
-        };
-        builder.number_bytes();
-        (n_symbols <= MOST_SYMBOLS).then_some(builder)
-    }
-
-    fn number_bytes(&mut self) {
-        for byte in 0..=255_u8 {
-            if let Some(token_id) = self.vocabulary.byte_id(byte) {
-                self.token_ids[usize::from(byte)] = token_id;
-                self.symbols[token_id as usize] = u32::from(byte);
-            }
-        }
+        })
     }
 
     /// A merge of rank *r* is the one at place *r* of the list.
@@ -124,14 +137,13 @@ impl<'v> Builder<'v> {
                 if (known.left, known.right) == (left, right) {
                     return None;
                 }
+            } else if self.symbols.of_pair(left, right).is_some_and(|(left, right)| {
+                let result = 256 + merge.rank;
+                self.symbols.stay_apart(left, right, result, &self.pairs)
+            }) {
+                self.add(token_id, merge);
             } else {
-                let [left, right] = [left, right].map(|id| self.symbols[id as usize]);
-                if left != NONE && right != NONE && self.stay_apart(left, right) {
-                    self.merges[token_id as usize] = Some(merge);
-                    self.number(token_id, merge);
-                } else {
-                    self.stuck.push(token_id);
-                }
+                self.stuck.push(token_id);
             }
         }
         let merges = &self.merges;
@@ -144,17 +156,13 @@ impl<'v> Builder<'v> {
         let vocabulary = self.vocabulary;
         for (token_id, _) in vocabulary.iter().filter(|(_, bytes)| bytes.len() > 1) {
             self.encode(token_id);
-            let token = |symbol: u32| Some(self.token_ids[symbol as usize]).filter(|&id| id != NONE);
+            let token = |symbol: u32| Some(self.symbols.token_ids[symbol as usize]).filter(|&id| id != NONE);
             let pair = match *self.encoded.as_slice() {
                 [left, right] => token(left).zip(token(right)),
                 _ => None,
             };
             match pair {
-                Some((left, right)) => {
-                    let merge = TokenMerge { left, right, rank: token_id };
-                    self.merges[token_id as usize] = Some(merge);
-                    self.number(token_id, merge);
-                }
+                Some((left, right)) => self.add(token_id, TokenMerge { left, right, rank: token_id }),
                 None => self.stuck.push(token_id),
             }
         }
@@ -185,32 +193,7 @@ impl<'v> Builder<'v> {
             return false;
         }
         self.encode(token_id);
-        self.encoded != [self.symbols[token_id as usize]]
-    }
-
-    /// Whether the bytes of two symbols, together, encode to the two by the merges so far.
-    ///
-    /// Goes back in time: of the two symbols next to the seam, the one that was made last is taken apart again, and so
-    /// on to single bytes. If at any time the two could have merged before one of them was taken up by what it became part of, they would have.
-    /// (Of equal ranks the left goes first.) Source: `is_valid_token_pair` of H. van Antwerpen, A. Neubeck, "So many
-    /// tokens, so little time", GitHub 2024, where it is proved.
-    fn stay_apart(&self, mut left: u32, mut right: u32) -> bool {
-        let age = |symbol: u32| if symbol < 256 { 0 } else { symbol };
-        let mut taken_up = NO_MERGE;
-        loop {
-            if self.pairs.rank(left, right) < taken_up {
-                return false;
-            }
-            if age(left) > age(right) {
-                taken_up = left;
-                left = self.parts[left as usize].1;
-            } else if right >= 256 {
-                taken_up = right + 1;
-                right = self.parts[right as usize].0;
-            } else {
-                return true;
-            }
-        }
+        self.encoded != [self.symbols.of_tokens[token_id as usize]]
     }
 
     /// Leaves what the canonical merges so far make of a token's bytes in `encoded`.
@@ -233,30 +216,26 @@ impl<'v> Builder<'v> {
     }
 
     fn finish(self) -> Canonical {
-        let pairs = PairRows::new(self.token_ids.len(), &self.pairs.iter().collect::<Vec<_>>());
-        Canonical { pairs, token_ids: self.token_ids, symbols: self.symbols }
+        let pairs = PairRows::new(self.symbols.token_ids.len(), self.symbols.merges());
+        Canonical::from_symbols(self.symbols, pairs)
     }
 
-    fn number(&mut self, token_id: u32, merge: TokenMerge) {
-        let symbol = 256 + merge.rank;
+    fn add(&mut self, token_id: u32, merge: TokenMerge) {
+        self.merges[token_id as usize] = Some(merge);
         let [left, right] = [merge.left, merge.right].map(|id| match self.merges[id as usize] {
             Some(merge) => 256 + merge.rank,
-            None => self.symbols[id as usize],
+            None => self.symbols.of_tokens[id as usize],
         });
+        let symbol = self.symbols.add(token_id, left, right, merge.rank);
         self.pairs.insert(left, right, symbol);
-        self.parts[symbol as usize] = (left, right);
-        self.token_ids[symbol as usize] = token_id;
-        self.symbols[token_id as usize] = symbol;
     }
 
     fn renumber(&mut self) {
         self.pairs = PairTable::with_capacity(self.vocabulary.n_tokens());
-        self.token_ids.fill(NONE);
-        self.symbols.fill(NONE);
-        self.number_bytes();
+        self.symbols.keep_bytes(self.vocabulary);
         for token_id in 0..self.merges.len() {
             if let Some(merge) = self.merges[token_id] {
-                self.number(token_id as u32, merge);
+                self.add(token_id as u32, merge);
             }
         }
     }

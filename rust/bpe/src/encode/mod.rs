@@ -17,6 +17,7 @@ mod pretokens;
 mod rows;
 mod seams;
 mod superwords;
+mod symbols;
 mod words;
 
 pub use merge::{merge_all, MergeRule, MergeScratch};

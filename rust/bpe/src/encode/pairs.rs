@@ -34,13 +34,6 @@ impl PairTable {
         }
     }
 
-    /// The pairs: left, right, result.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
-        self.entries.iter().filter(|&&entry| entry != 0).map(|&entry| {
-            ((entry >> (2 * BITS)) as u32, (entry >> BITS & SYMBOL) as u32, (entry & SYMBOL) as u32)
-        })
-    }
-
     /// Adds a pair that the table does not have.
     pub(super) fn insert(&mut self, left: u32, right: u32, result: u32) {
         if left < 256 && right < 256 {

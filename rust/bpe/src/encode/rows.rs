@@ -43,10 +43,12 @@ fn hash(right: u32) -> u32 {
 
 impl PairRows {
     /// A table of (left, right, result), for symbols below `n_symbols`.
-    pub(super) fn new(n_symbols: usize, pairs: &[(u32, u32, u32)]) -> Self {
+    pub(super) fn new(n_symbols: usize, pairs: impl Iterator<Item = (u32, u32, u32)> + Clone) -> Self {
         let mut lengths = vec![0_u32; n_symbols];
-        for &(left, ..) in pairs {
+        let mut len = 0;
+        for (left, ..) in pairs.clone() {
             lengths[left as usize] += 1;
+            len += 1;
         }
         let mut rows = Vec::with_capacity(n_symbols);
         let mut n_cells = 0;
@@ -57,13 +59,9 @@ impl PairRows {
             rows.push(Row { signature: 0, cells: n_cells << 5 | bits });
             n_cells += if length == 0 { 0 } else { 1 << bits };
         }
-        let mut table = Self {
-            rows,
-            cells: vec![EMPTY; n_cells as usize],
-            byte_pairs: vec![NO_MERGE; 1 << 16],
-            len: pairs.len(),
-        };
-        for &(left, right, result) in pairs {
+        let mut table =
+            Self { rows, cells: vec![EMPTY; n_cells as usize], byte_pairs: vec![NO_MERGE; 1 << 16], len };
+        for (left, right, result) in pairs {
             if left < 256 && right < 256 {
                 table.byte_pairs[(left << 8 | right) as usize] = result;
             }

@@ -1,16 +1,18 @@
-//! The form in which the bundled vocabularies lie in the Python package: quick to read, and as small as the tokens.
+//! The form in which the bundled vocabularies lie in the Python package: as the merges that make the tokens.
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 4 | the number of tokens `n`, little-endian |
-//! | `n` | the length of every token, in order of id from 0 |
-//! | the rest | the bytes of the tokens, one after the other |
+//! | 256 | the single bytes, in order of id from 0 |
+//! | 3 (`n` − 256) | the left part of every other token, in order of id: the low bytes of all, the middle ones, the high ones |
+//! | 3 (`n` − 256) | the right part of every other token, likewise |
 //!
-//! As in a rank file, the id of a token is its merge rank, and pattern and special tokens are said elsewhere.
-//! `tools/make_vocabularies.py` writes these files.
+//! A part is the id of an earlier token. As in a rank file, the id of a token is its merge rank, and pattern and special
+//! tokens are said elsewhere. The two parts of a token are those that its bytes are merged to before it is made, so that
+//! the encoder need not search for them; it does not take them on trust. `tools/make_vocabularies.py` writes these files.
 
-use super::tiktoken::from_ranks;
-use crate::{Definition, Error, ErrorKind, Pretokenizer};
+use super::tiktoken::from_vocabulary;
+use crate::{Definition, Error, ErrorKind, Pretokenizer, Vocabulary};
 
 /// Reads the content of such a file, for use with this pretokenizer and these special tokens.
 ///
@@ -21,21 +23,29 @@ pub fn read(
     pretokenizer: Pretokenizer,
     special_tokens: Vec<(String, u32)>,
 ) -> Result<Definition, Error> {
-    let tokens = tokens_of(content).ok_or_else(|| {
+    let vocabulary = vocabulary_in(content).unwrap_or_else(|| {
         let message = "the file is not a whole bundled vocabulary; it was damaged: install the package again";
-        Error::new(ErrorKind::Vocabulary, message)
-    })?;
-    from_ranks(tokens, pretokenizer, special_tokens)
+        Err(Error::new(ErrorKind::Vocabulary, message))
+    });
+    from_vocabulary(vocabulary?, pretokenizer, special_tokens)
 }
 
-fn tokens_of(content: &[u8]) -> Option<Vec<(u32, &[u8])>> {
+/// The tokens, or `None` for a file that is not of the length that it says.
+fn vocabulary_in(content: &[u8]) -> Option<Result<Vocabulary, Error>> {
     let (n_tokens, content) = content.split_first_chunk()?;
-    let (lengths, mut rest) = content.split_at_checked(u32::from_le_bytes(*n_tokens) as usize)?;
-    let mut tokens = Vec::with_capacity(lengths.len());
-    for (token_id, &length) in (0..).zip(lengths) {
-        let (token, after) = rest.split_at_checked(usize::from(length))?;
-        tokens.push((token_id, token));
-        rest = after;
+    let (bytes, parts) = content.split_first_chunk::<256>()?;
+    let n_parts = (u32::from_le_bytes(*n_tokens) as usize).checked_sub(bytes.len())?;
+    if parts.len() != n_parts.checked_mul(6)? {
+        return None;
     }
-    rest.is_empty().then_some(tokens)
+    let (left, right) = parts.split_at(3 * n_parts);
+    Some(Vocabulary::from_parts(bytes, numbers(left).zip(numbers(right)).collect()))
+}
+
+/// Numbers of three bytes, of which first the lowest of all are given, then the middle ones, then the highest.
+fn numbers(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
+    let (low, rest) = bytes.split_at(bytes.len() / 3);
+    let (middle, high) = rest.split_at(bytes.len() / 3);
+    let bytes = low.iter().zip(middle).zip(high);
+    bytes.map(|((&low, &middle), &high)| u32::from_le_bytes([low, middle, high, 0]))
 }

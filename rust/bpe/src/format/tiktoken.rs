@@ -51,7 +51,15 @@ pub fn from_ranks<B: AsRef<[u8]>>(
     pretokenizer: Pretokenizer,
     special_tokens: Vec<(String, u32)>,
 ) -> Result<Definition, Error> {
-    let vocabulary = Vocabulary::new(tokens)?;
+    from_vocabulary(Vocabulary::new(tokens)?, pretokenizer, special_tokens)
+}
+
+/// The same from the tokens by rank.
+pub(super) fn from_vocabulary(
+    vocabulary: Vocabulary,
+    pretokenizer: Pretokenizer,
+    special_tokens: Vec<(String, u32)>,
+) -> Result<Definition, Error> {
     let missing = vocabulary.missing_bytes();
     if let Some(first) = missing.first() {
         let message = format!(
