@@ -23,7 +23,6 @@ use super::seams::Seams;
 use super::words::{Rule, Words};
 use super::{Pretokens, Scratch};
 use crate::pretokenizer::scanner::Scanner;
-use crate::pretokenizer::Pretokenizer;
 use crate::Error;
 
 /// The pretokenizer that finds words. Which one it is changes the speed alone.
@@ -58,7 +57,7 @@ impl Superwords {
             return None;
         }
         let lacks_bytes = !words.vocabulary.missing_bytes().is_empty();
-        let words = Pretokenizer::named(WORDS).ok()?.scanner()?.clone();
+        let words = Scanner::named(WORDS)?;
         let (neighbours, merging) = neighbours(canonical, limit);
         Some((Self { words, neighbours, merging, lacks_bytes }, limit))
     }

@@ -33,6 +33,11 @@ pub(super) fn find(name: &str) -> Option<&'static NamedPattern> {
     NAMED_PATTERNS.iter().find(|pattern| pattern.name == name)
 }
 
+/// Whether an expression is (part of) a pattern that has a name, so that it is known to compile.
+pub(super) fn is_known(regex: &str) -> bool {
+    NAMED_PATTERNS.iter().any(|pattern| pattern.regexes().any(|known| known == regex))
+}
+
 /// All patterns that have a name.
 pub const NAMED_PATTERNS: &[NamedPattern] = &[
     NamedPattern {

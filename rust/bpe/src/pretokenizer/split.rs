@@ -1,10 +1,11 @@
 //! Cutting a text at the matches of an expression, with Hugging Face's five ways to treat the matches.
 
 use super::linear::LinearRegex;
-use super::Visit;
+use super::{patterns, Visit};
 use crate::{Error, ErrorKind};
 use fancy_regex::{Regex, RegexBuilder};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// What becomes of the matches of a [`Split`], named as in `tokenizer.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +62,9 @@ pub struct Split {
     pattern: Pattern,
     behavior: Behavior,
     invert: bool,
-    engine: Engine,
+    /// What finds the matches, compiled with the first text if the pattern is known to compile: mostly a scanner works in
+    /// its place.
+    engine: OnceLock<Engine>,
 }
 
 /// What finds the matches.
@@ -78,16 +81,30 @@ enum Engine {
 const MOST_STEPS_BACK: usize = 50_000_000;
 
 impl Split {
-    /// Compiles a pattern. With `invert`, what does not match counts as a match, and the other way round.
+    /// Takes a pattern. With `invert`, what does not match counts as a match, and the other way round.
     ///
     /// # Errors
     /// [`ErrorKind::Pattern`] if the expression does not compile, or means different things to the two engines.
     pub fn new(pattern: Pattern, behavior: Behavior, invert: bool) -> Result<Self, Error> {
-        let engine = match &pattern {
+        let split = Self { pattern, behavior, invert, engine: OnceLock::new() };
+        match &split.pattern {
+            Pattern::Regex(regex, _) if patterns::is_known(regex) => {}
+            _ => {
+                split.engine()?;
+            }
+        }
+        Ok(split)
+    }
+
+    fn engine(&self) -> Result<&Engine, Error> {
+        if let Some(engine) = self.engine.get() {
+            return Ok(engine);
+        }
+        let engine = match &self.pattern {
             Pattern::Literal(literal) => compile(&fancy_regex::escape(literal), Dialect::Tiktoken)?,
             Pattern::Regex(regex, dialect) => compile(regex, *dialect)?,
         };
-        Ok(Self { pattern, behavior, invert, engine })
+        Ok(self.engine.get_or_init(|| engine))
     }
 
     /// A split at the matches of an expression, where the matches and what lies between them are all pieces.
@@ -156,7 +173,7 @@ impl Split {
             end = found.end;
             visit(found, true)
         };
-        match &self.engine {
+        match self.engine()? {
             Engine::Linear(regex) => regex.matches(text).try_for_each(&mut visit_match)?,
             Engine::Backtracking(regex) => {
                 for found in regex.find_iter(text) {

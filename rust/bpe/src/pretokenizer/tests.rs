@@ -23,6 +23,16 @@ fn every_named_pattern_covers_the_text() {
 }
 
 #[test]
+fn every_named_pattern_compiles() {
+    for regex in NAMED_PATTERNS.iter().flat_map(NamedPattern::regexes) {
+        for dialect in [Dialect::HuggingFace, Dialect::Tiktoken] {
+            let split = Split::isolated(regex, dialect).unwrap();
+            split.run("It's 1234.\n", &mut |_| Ok(())).unwrap();
+        }
+    }
+}
+
+#[test]
 fn the_two_dialects_end_white_space_differently() {
     let tiktoken = Pretokenizer::named("cl100k_tiktoken").unwrap();
     let hugging_face = Pretokenizer::named("cl100k").unwrap();

@@ -84,7 +84,7 @@ fn is_pattern(pattern: &NamedPattern, cuts: &[Cut<'_>]) -> bool {
 }
 
 /// The rules of a pattern that has a name, and whether its matches leave no gaps.
-fn rules_by_name(name: &str) -> Option<(Rules, bool)> {
+pub(super) fn rules_by_name(name: &str) -> Option<(Rules, bool)> {
     use Contractions::WithTheirWord;
     use Digits::{One, UpToThree};
     use LastWhiteSpace::{CutAfterLineEnd, Whole};

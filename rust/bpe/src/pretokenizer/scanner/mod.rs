@@ -22,7 +22,7 @@ mod rules;
 pub use back_end::BackEnd;
 
 use super::Step;
-use automaton::{Automaton, END_ROW, IN_BLANKS, IN_WHITE, START};
+use automaton::{Automaton, Rules, END_ROW, IN_BLANKS, IN_WHITE, START};
 use back_end::{Block, Blocks, Operations, Run};
 use characters::{CharacterTable, CONTINUATION};
 use std::sync::Arc;
@@ -51,8 +51,16 @@ pub struct ScanScratch {
 impl Scanner {
     /// The scanner that cuts as these steps do, or `None` if they are not a pattern that it knows.
     pub fn for_steps(steps: &[Step]) -> Option<Self> {
-        let automaton = Arc::new(known::rules_of(steps)?.build());
-        Some(Self { automaton, run: BackEnd::best().run()?, window: WINDOW })
+        Self::of_rules(&known::rules_of(steps)?)
+    }
+
+    /// The scanner of a pattern that has a name, one of [`super::NAMED_PATTERNS`].
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::of_rules(&known::rules_by_name(name)?.0)
+    }
+
+    fn of_rules(rules: &Rules) -> Option<Self> {
+        Some(Self { automaton: Arc::new(rules.build()), run: BackEnd::best().run()?, window: WINDOW })
     }
 
     /// The same scanner on another back end, or `None` if this processor cannot run that.
