@@ -240,6 +240,9 @@ fn run_start(bits: &[u64], place: usize) -> usize {
 
 /// Whether a token has a space between two letters.
 fn has_two_words(token: &[u8]) -> bool {
+    if !token.iter().skip(1).any(|&byte| byte == b' ') {
+        return false; // as almost all tokens, which need not be read as text
+    }
     let text = std::str::from_utf8(token).unwrap_or_default();
     let places = text.match_indices(' ').map(|(place, _)| (&text[..place], &text[place + 1..]));
     let mut places = places.filter(|(before, after)| {
