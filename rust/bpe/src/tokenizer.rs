@@ -6,7 +6,7 @@ use crate::encode::{Encoder, Pretokens, Scratch};
 use crate::normalizer::normalize_in_pieces;
 use crate::output::Output;
 use crate::scratch_pool::ScratchPool;
-use crate::{fingerprint, Definition, Error, ErrorKind, Interrupt, SpecialTokens};
+use crate::{fingerprint, Definition, Error, ErrorKind, Interrupt, Merges, SpecialTokens};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -71,9 +71,13 @@ impl Tokenizer {
         self.decoding.len()
     }
 
-    /// The number of pairs of tokens that merge.
+    /// The number of merges: of pairs in the list; where ranks are ids, of the pairs that merge in some text, one for each
+    /// token that can come up.
     pub fn n_merges(&self) -> usize {
-        self.encoder.n_merges()
+        match &self.definition.merges {
+            Merges::Listed(list) => list.len(),
+            Merges::ByTokenId => self.encoder.n_merges(),
+        }
     }
 
     /// The bytes of a token, or `None` where no token has this id.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use portmanteau_bpe::format::{bundled, huggingface, tiktoken};
-use portmanteau_bpe::{Definition, ErrorKind, Pretokenizer, Scratch, SpecialTokens, Tokenizer};
+use portmanteau_bpe::{Definition, ErrorKind, Merges, Pretokenizer, Scratch, SpecialTokens, Tokenizer};
 
 /// A tokenizer as training returns it: these special tokens, all bytes, "ab" and "abab".
 fn trained(special_tokens: &[&str]) -> Tokenizer {
@@ -100,6 +100,21 @@ fn a_bundled_vocabulary_is_its_rank_file() {
     assert_eq!(read(&longer).unwrap_err().kind(), ErrorKind::Vocabulary);
     let huge = [&u32::MAX.to_le_bytes(), &content[4..]].concat();
     assert_eq!(read(&huge).unwrap_err().kind(), ErrorKind::Vocabulary);
+}
+
+#[test]
+fn merges_are_those_of_the_list_or_those_that_happen() {
+    // "abc" could be made of "ab" and "c" or "a" and "bc", and a list has both; only the first ever happens.
+    let [a, b, c] = [b'a', b'b', b'c'].map(u32::from);
+    let mut tokens: Vec<(u32, Vec<u8>)> = (0..=255).map(|byte: u8| (u32::from(byte), vec![byte])).collect();
+    tokens.extend((256..).zip(["ab", "bc", "abc"].map(|token| token.as_bytes().to_vec())));
+    let pretokenizer = || Pretokenizer::named("o200k").unwrap();
+    let ranks = tiktoken::from_ranks(tokens, pretokenizer(), Vec::new()).unwrap();
+    let list = [(a, b), (b, c), (256, c), (a, 257)];
+    let listed =
+        Definition { merges: Merges::from_pairs(&ranks.vocabulary, &list).unwrap(), ..ranks.clone() };
+    assert_eq!(Tokenizer::new(ranks).unwrap().n_merges(), 3);
+    assert_eq!(Tokenizer::new(listed).unwrap().n_merges(), 4);
 }
 
 #[test]

@@ -324,7 +324,7 @@ impl PyTokenizer {
         self.tokenizer.vocab_size()
     }
 
-    /// The number of merges: pairs in the list, or pairs of tokens whose concatenation is a token.
+    /// The number of merges: of pairs in the list; of a rank file, of the pairs that merge in some text.
     #[getter]
     fn n_merges(&self) -> usize {
         self.tokenizer.n_merges()

@@ -166,8 +166,9 @@ impl Encoder {
         Self { number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed), words, superwords }
     }
 
-    /// The number of pairs of tokens that merge.
-    pub fn n_merges(&self) -> usize {
+    /// The number of pairs of tokens that merge in some text: the canonical ones. For a vocabulary without a canonical form,
+    /// of all that may merge.
+    pub(crate) fn n_merges(&self) -> usize {
         match &self.words.rule {
             Rule::Canonical(canonical) => canonical.pairs.len(),
             Rule::Full(table) => table.len(),
