@@ -142,3 +142,23 @@ fn parts_of_a_bundled_vocabulary_that_merges_do_not_leave_are_not_believed() {
         assert_eq!(encode(&first, text), encode(&second, text), "{text}");
     }
 }
+
+#[test]
+fn the_pattern_is_written_as_most_programs_know_it_where_ids_are_the_same() {
+    let saved = |pretokenizer: &str, token: &str| {
+        let tokens = (0..=255).map(|byte: u8| (u32::from(byte), vec![byte])).chain([(256, token.into())]);
+        let pretokenizer = Pretokenizer::named(pretokenizer).unwrap();
+        let definition = tiktoken::from_ranks(tokens.collect(), pretokenizer, Vec::new()).unwrap();
+        let again = huggingface::read(&huggingface::write(&definition).unwrap()).unwrap();
+        let (first, second) = (Tokenizer::new(definition).unwrap(), Tokenizer::new(again).unwrap());
+        for text in ["a\n ", "a \r\n\t ", "\n \n ", "it's\n\n", "a\n\u{a0}", "a \n b "] {
+            assert_eq!(encode(&first, text), encode(&second, text), "{text:?}");
+        }
+        second.definition().pretokenizer.name()
+    };
+    assert_eq!(saved("r50k_tiktoken", "\n "), Some("r50k"));
+    assert_eq!(saved("cl100k_tiktoken", " \r\n\n"), Some("cl100k"));
+    assert_eq!(saved("cl100k_tiktoken", "\n "), Some("cl100k_tiktoken"));
+    assert_eq!(saved("cl100k_tiktoken", "\n\u{a0}"), Some("cl100k_tiktoken"));
+    assert_eq!(saved("o200k", "\n "), Some("o200k"));
+}

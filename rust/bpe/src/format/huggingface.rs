@@ -6,7 +6,7 @@
 //! Nearly all of such a file is the vocabulary and the merges. Their spellings are borrowed from its content and undone
 //! into one buffer, so that no token costs an allocation.
 
-use super::huggingface_rules::{normalizer_to_json, read_normalizer, read_pretokenizer};
+use super::huggingface_rules::{normalizer_to_json, read_normalizer, read_pretokenizer, widely_known};
 pub(crate) use super::huggingface_rules::{pretokenizer_to_json, Spelled};
 use super::token_list::TokenList;
 use crate::byte_level::{spell, unspell, unspell_onto};
@@ -416,7 +416,7 @@ pub fn write(definition: &Definition) -> Result<Vec<u8>, Error> {
         "padding": carried.padding,
         "added_tokens": added_tokens,
         "normalizer": normalizer_to_json(&definition.normalization),
-        "pre_tokenizer": pretokenizer_to_json(&definition.pretokenizer, Spelled::ForOniguruma)?,
+        "pre_tokenizer": pretokenizer_to_json(&widely_known(definition)?, Spelled::ForOniguruma)?,
         "post_processor": carried.post_processor,
         "decoder": decoder,
         "model": {

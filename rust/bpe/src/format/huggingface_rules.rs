@@ -2,7 +2,7 @@
 
 use crate::normalizer::NormalizationForm;
 use crate::pretokenizer::{Behavior, Dialect, Pattern, Split, Step, NAMED_PATTERNS};
-use crate::{Error, ErrorKind, Pretokenizer};
+use crate::{Definition, Error, ErrorKind, Pretokenizer};
 use serde_json::{json, Value};
 
 /// How a pattern is spelled in JSON.
@@ -83,18 +83,20 @@ fn read_steps(value: &Value, steps: &mut Vec<Step>) -> Result<(), Error> {
         "Digits" => steps.push(Step::Digits { individual: flag(value, "individual_digits", false) }),
         "ByteLevel" => {
             let use_regex = flag(value, "use_regex", true);
-            let split = use_regex
-                .then(|| Split::isolated(NAMED_PATTERNS[0].regex, Dialect::HuggingFace))
-                .transpose()?;
             steps.push(Step::ByteLevel {
                 add_prefix_space: flag(value, "add_prefix_space", true),
                 trim_offsets: flag(value, "trim_offsets", true),
-                split,
+                split: use_regex.then(gpt2_split).transpose()?,
             });
         }
         name => return Err(unsupported("pre-tokenizer", name, "ByteLevel, Split, Digits, Sequence")),
     }
     Ok(())
+}
+
+/// What `ByteLevel` cuts at if a file asks for it.
+fn gpt2_split() -> Result<Split, Error> {
+    Split::isolated(NAMED_PATTERNS[0].regex, Dialect::HuggingFace)
 }
 
 fn read_split(value: &Value) -> Result<Split, Error> {
@@ -113,6 +115,28 @@ fn read_split(value: &Value) -> Result<Split, Error> {
         unsupported("Split behavior", name, &Behavior::NAMED.map(|(known, _)| known).join(", "))
     })?;
     Split::new(pattern, *behavior, flag(value, "invert", false))
+}
+
+/// The pretokenizer to write for a definition: where ids are the same, the spelling that most programs know by heart, since
+/// several read no other.
+///
+/// GPT-2's two spellings cut alike, and `ByteLevel` has one built in. GPT-4's cut alike but in the white space at the end of
+/// a text, which Hugging Face's cuts once more, after its last line end. A token that reaches over that place has a line
+/// end and does not end with one; where there is none, nothing merges over it anyway. (But an unknown token may stand for
+/// bytes on both sides.)
+pub(super) fn widely_known(definition: &Definition) -> Result<Pretokenizer, Error> {
+    let is_line_end = |byte: &u8| b"\r\n".contains(byte);
+    let goes_on = |token: &[u8]| token.iter().any(is_line_end) && !token.last().is_some_and(is_line_end);
+    let may_merge =
+        || definition.unknown.is_some() || definition.vocabulary.iter().any(|(_, token)| goes_on(token));
+    match definition.pretokenizer.name() {
+        Some("r50k_tiktoken") => {
+            let split = Some(gpt2_split()?);
+            Pretokenizer::new(vec![Step::ByteLevel { add_prefix_space: false, trim_offsets: false, split }])
+        }
+        Some("cl100k_tiktoken") if !may_merge() => Pretokenizer::named("cl100k"),
+        _ => Ok(definition.pretokenizer.clone()),
+    }
 }
 
 /// The `pre_tokenizer` section of a pretokenizer.
