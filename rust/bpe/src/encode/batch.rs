@@ -30,7 +30,7 @@ pub(super) struct Batch {
     /// By word: its place in the cache.
     places: [u32; BATCH],
     /// The ids of the words that are in the cache. As many as bytes may be written, and four that do not count.
-    ids: [u32; BATCH * LONGEST_SHORT + 4],
+    ids: Vec<u32>,
     /// By word: how many of these ids there are up to its end.
     ends: [u32; BATCH],
     gaps: Vec<Gap>,
@@ -61,7 +61,7 @@ impl Default for Batch {
             keys: [[0; 2]; BATCH],
             homes: [0; BATCH],
             places: [0; BATCH],
-            ids: [0; BATCH * LONGEST_SHORT + 4],
+            ids: vec![0; BATCH * LONGEST_SHORT + 4],
             ends: [0; BATCH],
             gaps: Vec::new(),
             new_ids: Vec::new(),
