@@ -39,16 +39,21 @@ impl TokenIndex {
         self.n_tokens
     }
 
-    /// The id of the token with these bytes; `is_token` says whether the token of an id has them.
-    pub(crate) fn find(&self, bytes: &[u8], is_token: impl Fn(u32) -> bool) -> Option<u32> {
-        let (entry, _) = self.probe(bytes, is_token);
+    /// The id of the token whose bytes have this hash; `is_token` says whether the token of an id has them.
+    pub(crate) fn find(&self, hash: u64, is_token: impl Fn(u32) -> bool) -> Option<u32> {
+        let (entry, _) = self.probe(hash, is_token);
         token_id_in(self.entries[entry])
     }
 
     /// Asks for the memory that [`TokenIndex::find`] will read first.
-    pub(crate) fn prefetch(&self, bytes: &[u8]) {
-        let entry = self.hash(bytes) as usize & (self.entries.len() - 1);
+    pub(crate) fn prefetch(&self, hash: u64) {
+        let entry = hash as usize & (self.entries.len() - 1);
         prefetch(self.entries.as_ptr().wrapping_add(entry));
+    }
+
+    /// The token that [`TokenIndex::find`] will look at first.
+    pub(crate) fn candidate(&self, hash: u64) -> Option<u32> {
+        self.find(hash, |_| true)
     }
 
     /// Adds a token, unless there is one with the same bytes, whose id is returned. The caller keeps to the capacity and
@@ -59,7 +64,7 @@ impl TokenIndex {
         token_id: u32,
         is_token: impl Fn(u32) -> bool,
     ) -> Option<u32> {
-        let (entry, tag) = self.probe(bytes, is_token);
+        let (entry, tag) = self.probe(self.hash(bytes), is_token);
         let other = token_id_in(self.entries[entry]);
         if other.is_none() {
             self.entries[entry] = tag | token_id;
@@ -68,9 +73,8 @@ impl TokenIndex {
         other
     }
 
-    /// The entry of the token with these bytes, or the free one where it belongs, and its tag.
-    fn probe(&self, bytes: &[u8], is_token: impl Fn(u32) -> bool) -> (usize, u32) {
-        let hash = self.hash(bytes);
+    /// The entry of the token whose bytes have this hash, or the free one where it belongs, and its tag.
+    fn probe(&self, hash: u64, is_token: impl Fn(u32) -> bool) -> (usize, u32) {
         let tag = ((hash >> 56) as u32).max(1) << TAG_SHIFT;
         let mask = self.entries.len() - 1;
         let mut entry = hash as usize & mask;
@@ -83,7 +87,8 @@ impl TokenIndex {
         }
     }
 
-    fn hash(&self, bytes: &[u8]) -> u64 {
+    /// The hash of a token's bytes.
+    pub(crate) fn hash(&self, bytes: &[u8]) -> u64 {
         let mut state = self.secret[0] ^ bytes.len() as u64;
         let mut rest = bytes;
         while let Some((step, after)) = rest.split_first_chunk::<16>().filter(|(_, after)| !after.is_empty())
@@ -160,11 +165,11 @@ mod tests {
         }
         assert_eq!(index.n_tokens(), distinct.len());
         for token in &tokens {
-            let found = index.find(token, |token_id| tokens[token_id as usize] == *token);
+            let found = index.find(index.hash(token), |token_id| tokens[token_id as usize] == *token);
             assert_eq!(found.map(|token_id| tokens[token_id as usize]), Some(*token));
             let longer = [token, &[255][..]].concat();
-            assert_eq!(index.find(&longer, |token_id| tokens[token_id as usize] == longer), None);
+            assert_eq!(index.find(index.hash(&longer), |token_id| tokens[token_id as usize] == longer), None);
         }
-        assert_eq!(TokenIndex::default().find(b"a", |_| true), None);
+        assert_eq!(TokenIndex::default().candidate(0), None);
     }
 }

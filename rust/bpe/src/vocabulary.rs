@@ -1,5 +1,6 @@
 //! Token bytes by id: one flat byte buffer and the starts of the tokens in it. Ids may have holes.
 
+use crate::encode::prefetch;
 use crate::token_index::TokenIndex;
 use crate::{Error, ErrorKind};
 
@@ -151,12 +152,34 @@ impl Vocabulary {
 
     /// The id of the token with exactly these bytes. O(bytes).
     pub fn token_id(&self, bytes: &[u8]) -> Option<u32> {
-        self.index.find(bytes, |token_id| self.token_bytes(token_id) == Some(bytes))
+        self.token_id_of(self.hash(bytes), bytes)
     }
 
-    /// Asks for the memory that [`Vocabulary::token_id`] will read first.
-    pub(crate) fn prefetch(&self, bytes: &[u8]) {
-        self.index.prefetch(bytes);
+    /// The same for bytes whose [`Vocabulary::hash`] is known.
+    #[inline]
+    pub(crate) fn token_id_of(&self, hash: u64, bytes: &[u8]) -> Option<u32> {
+        self.index.find(hash, |token_id| self.token_bytes(token_id) == Some(bytes))
+    }
+
+    /// The hash of a token's bytes.
+    #[inline]
+    pub(crate) fn hash(&self, bytes: &[u8]) -> u64 {
+        self.index.hash(bytes)
+    }
+
+    /// Asks for the memory that looking up a token needs, which is found in three steps: first the place that the hash
+    /// leads to, then where the bytes of the token there lie, then these.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64, step: usize) {
+        if step == 0 {
+            return self.index.prefetch(hash);
+        }
+        let Some(token_id) = self.index.candidate(hash) else { return };
+        if step == 1 {
+            prefetch(self.starts.as_ptr().wrapping_add(token_id as usize));
+        } else {
+            prefetch(self.bytes.as_ptr().wrapping_add(self.starts[token_id as usize] as usize));
+        }
     }
 
     /// The id of the token that is this one byte.

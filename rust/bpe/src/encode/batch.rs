@@ -6,7 +6,7 @@
 //!    are merged, short ones side by side. Then they enter the cache.
 //! 4. Ids and gaps are put together, in order.
 
-use super::cache::{self, Key, LongWords, LONGEST_SHORT, NOWHERE};
+use super::cache::{self, Key, LONGEST_SHORT, NOWHERE};
 use super::canonical::NONE;
 use super::dispatch::with_best_features;
 use super::merge::{merge_side_by_side, Word};
@@ -47,7 +47,7 @@ struct Gap {
     n_before: usize,
     /// The word's place in the text.
     range: Range<usize>,
-    /// The hash of a long word.
+    /// The word's hash, as the vocabulary has it.
     hash: u64,
     /// What it comes out as, in [`Batch::new_ids`].
     new_ids: Range<usize>,
@@ -175,11 +175,15 @@ impl Words {
         for gap in &mut batch.gaps {
             gap.range = words.range(gap.number);
             let word = &words.text.as_bytes()[gap.range.clone()];
-            if word.len() <= LONGEST_SHORT {
-                self.vocabulary.prefetch(word);
-            } else {
-                gap.hash = LongWords::hash(word);
+            gap.hash = self.vocabulary.hash(word);
+            self.vocabulary.prefetch(gap.hash, 0);
+            if word.len() > LONGEST_SHORT {
                 long_words.prefetch(gap.hash);
+            }
+        }
+        for step in 1..3 {
+            for gap in &batch.gaps {
+                self.vocabulary.prefetch(gap.hash, step);
             }
         }
     }
@@ -197,7 +201,7 @@ impl Words {
             let known = if is_short { None } else { long_words.get(gap.hash, word) };
             if let Some(known) = known {
                 new_ids.extend_from_slice(known);
-            } else if let Some(whole) = self.whole_word(word) {
+            } else if let Some(whole) = self.whole_word(gap.hash, word) {
                 new_ids.push(whole);
             } else if let (Rule::Canonical(canonical), true) = (&self.rule, is_short) {
                 merging[n_merging].start(word.iter().map(|&byte| u32::from(byte)), &self.merges(canonical));

@@ -189,12 +189,6 @@ impl ShortTable<'_> {
     }
 }
 
-#[inline]
-fn fold(first: u64, second: u64) -> u64 {
-    let product = u128::from(first ^ 0x9E37_79B9_7F4A_7C15) * u128::from(second ^ 0xD6E8_FEB8_6659_FD93);
-    (product >> 64) as u64 ^ product as u64
-}
-
 /// The cache of long words.
 #[derive(Debug)]
 pub(super) struct LongWords {
@@ -224,19 +218,6 @@ impl LongWords {
         Self { sets: Vec::new(), arena: Vec::new(), most_ids: most_bytes / 5 }
     }
 
-    /// A hash of a word.
-    #[inline]
-    pub(super) fn hash(word: &[u8]) -> u64 {
-        let mut hash = word.len() as u64;
-        let mut chunks = word.chunks_exact(8);
-        for chunk in &mut chunks {
-            hash = fold(hash, u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
-        }
-        let mut last = [0; 8];
-        last[..chunks.remainder().len()].copy_from_slice(chunks.remainder());
-        fold(hash, u64::from_le_bytes(last))
-    }
-
     /// Asks for the memory that a word with this hash will need.
     pub(super) fn prefetch(&self, hash: u64) {
         prefetch(self.sets.as_ptr().wrapping_add(self.home(hash)));
@@ -246,7 +227,7 @@ impl LongWords {
         hash as usize & self.sets.len().wrapping_sub(1)
     }
 
-    /// The ids of a word.
+    /// The ids of a word, whose hash is the vocabulary's.
     pub(super) fn get(&self, hash: u64, word: &[u8]) -> Option<&[u32]> {
         let set = self.sets.get(self.home(hash))?;
         set.iter().find_map(|slot| {

@@ -147,16 +147,8 @@ impl Encoder {
             Some(canonical) => Rule::Canonical(canonical),
             None => Rule::Full(MergeTable::new(&vocabulary, merges)),
         };
-        let longest_token = vocabulary.iter().map(|(_, bytes)| bytes.len()).max().unwrap_or(0);
-        let mut words = Words {
-            vocabulary,
-            rule,
-            whole_words_first,
-            unknown,
-            longest_token,
-            symbols_below: None,
-            seams: None,
-        };
+        let mut words =
+            Words { vocabulary, rule, whole_words_first, unknown, symbols_below: None, seams: None };
         let superwords = Superwords::new(&words).map(|(superwords, first_symbol)| {
             words.symbols_below = Some(first_symbol);
             superwords

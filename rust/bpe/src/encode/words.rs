@@ -15,7 +15,6 @@ pub(super) struct Words {
     pub(super) rule: Rule,
     pub(super) whole_words_first: bool,
     pub(super) unknown: Option<UnknownToken>,
-    pub(super) longest_token: usize,
     /// For superwords: words come out as symbols, made by the merges below this symbol.
     pub(super) symbols_below: Option<u32>,
     /// Where words may be cut; `None` if nowhere.
@@ -91,19 +90,18 @@ impl Words {
         self.vocabulary.iter().filter(move |(token_id, _)| is_of_words(*token_id)).map(|(_, token)| token)
     }
 
-    /// The token that a word as a whole is.
-    pub(super) fn whole_word(&self, word: &[u8]) -> Option<u32> {
-        if word.len() > self.longest_token {
-            return None;
+    /// The token that a word as a whole is, whose [`Vocabulary::hash`] is known.
+    #[inline]
+    pub(super) fn whole_word(&self, hash: u64, word: &[u8]) -> Option<u32> {
+        let token_id = self.vocabulary.token_id_of(hash, word)?;
+        if self.whole_words_first && self.symbols_below.is_none() {
+            return Some(token_id);
         }
-        let token_id = self.vocabulary.token_id(word)?;
-        let symbol = match &self.rule {
-            Rule::Canonical(canonical) => canonical.symbols[token_id as usize],
-            Rule::Full(_) => NONE,
-        };
+        let Rule::Canonical(canonical) = &self.rule else { return None };
+        let symbol = canonical.symbols[token_id as usize];
         match self.symbols_below {
             Some(limit) => (symbol < limit).then_some(symbol),
-            None => (self.whole_words_first || symbol != NONE).then_some(token_id),
+            None => (symbol != NONE).then_some(token_id),
         }
     }
 
