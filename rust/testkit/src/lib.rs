@@ -3,4 +3,5 @@
 pub mod cases;
 pub mod naive_encode;
 pub mod naive_pack;
+pub mod naive_pretokenize;
 pub mod naive_train;
