@@ -5,3 +5,4 @@ pub mod naive_encode;
 pub mod naive_pack;
 pub mod naive_pretokenize;
 pub mod naive_train;
+pub mod sample;
