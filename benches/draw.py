@@ -15,14 +15,15 @@ from portmanteau.benchmarking.encode import METHOD
 from portmanteau.benchmarking.texts import CELLS
 
 HERE = Path(__file__).parent
-BEGIN, END = "<!-- drawn by benches/draw.py: begin -->", "<!-- drawn by benches/draw.py: end -->"
+MARK = "<!-- drawn by benches/draw.py: {} of {} -->"
 
 
-def newest_records() -> dict[str, dict[str, Any]]:
-    """The records of encoding of the latest day, by the name of the file."""
-    paths = sorted((HERE / "record").glob("????-??-??-encode-*.json"))
-    newest = [path for path in paths if path.name[:10] == paths[-1].name[:10]]
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in newest}
+def newest_records(comparison: str) -> dict[str, dict[str, Any]]:
+    """The records of a comparison of the latest day, by the name of the file."""
+    paths = sorted((HERE / "record").glob("????-??-??-*.json"))
+    records = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    ours = {name: record for name, record in records.items() if record.get("comparison") == comparison}
+    return {name: record for name, record in ours.items() if name[:10] == max(ours)[:10]}
 
 
 def section(name: str, record: dict[str, Any]) -> str:
@@ -38,14 +39,48 @@ def section(name: str, record: dict[str, Any]) -> str:
     return "\n\n".join(blocks)
 
 
-def readme(records: dict[str, dict[str, Any]]) -> str:
+def encoding(records: dict[str, dict[str, Any]]) -> str:
+    method = "\n".join(textwrap.wrap(METHOD, 120))
+    return "\n\n".join([method, *(section(name, record) for name, record in records.items())])
+
+
+def peers(records: dict[str, dict[str, Any]]) -> str:
+    """Training and packing: a column for each text."""
+    header = [next(iter(records))[:10]]
+    rows: dict[str, list[str]] = {}
+    for name, record in records.items():
+        (train,) = (line for line in record["results"] if line["name"].startswith("train"))
+        (pack,) = (line for line in record["results"] if line["name"].startswith("pack"))
+        header.append(f"{name[11:]}, {train['megabytes']:.1f} MB")
+        rows.setdefault(f"{train['name']}, CPU s", []).append(f"{train['ours_cpu_seconds']:.2f}")
+        rows.setdefault(f"{train['peer']} takes", []).append(f"{train['peer_over_ours']:.1f} ×")
+        rows.setdefault(f"{pack['name']}, CPU s", []).append(f"{pack['ours_cpu_seconds']:.3f}")
+        over = "sequences over the lower bound"
+        rows.setdefault(over, []).append(str(pack["sequences_over_lower_bound"]))
+    return tables.as_markdown(header, [[name, *cells] for name, cells in rows.items()])
+
+
+def instructions(records: dict[str, dict[str, Any]]) -> str:
+    ((name, record),) = records.items()
+    counts = record["instructions"].items()
+    table = [[step, f"{count / 1e6:.1f}", f"{count / record['bytes']:.1f}"] for step, count in counts]
+    conditions = (
+        f"{name[:10]}, {record['vocabulary']}, {record['bytes'] / 1e3:.0f} kB, {record['processor']}, "
+        f"{record['compiler']}, {record['counter']}"
+    )
+    header = ["", "million instructions", "a byte"]
+    return f"{conditions}\n\n{tables.as_markdown(header, table)}"
+
+
+def readme() -> str:
     """The README with what stands between the marks drawn anew."""
     content = (HERE / "README.md").read_text(encoding="utf-8")
-    before, _, rest = content.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    method = "\n".join(textwrap.wrap(METHOD, 120))
-    drawn = "\n\n".join([method, *(section(name, record) for name, record in records.items())])
-    return f"{before}{BEGIN}\n\n{drawn}\n\n{END}{after}"
+    for comparison, draw in {"encode": encoding, "peers": peers, "instructions": instructions}.items():
+        begin, end = MARK.format("begin", comparison), MARK.format("end", comparison)
+        before, _, rest = content.partition(begin)
+        _, _, after = rest.partition(end)
+        content = f"{before}{begin}\n\n{draw(newest_records(comparison))}\n\n{end}{after}"
+    return content
 
 
 def plot_path(name: str) -> Path:
@@ -104,8 +139,7 @@ def main() -> int:
         "--check", action="store_true", help="write nothing; fail if the README is not up to date"
     )
     check = parser.parse_args().check
-    records = newest_records()
-    drawn = readme(records)
+    drawn = readme()
     if check:
         stale = drawn != (HERE / "README.md").read_text(encoding="utf-8")
         print(
@@ -115,7 +149,7 @@ def main() -> int:
         )
         return int(stale)
     (HERE / "README.md").write_text(drawn, encoding="utf-8")
-    for name, record in records.items():
+    for name, record in newest_records("encode").items():
         content = plot(record).replace("<svg", '<svg style="background:white"', 1)
         plot_path(name).write_text(content, encoding="utf-8")
     return 0

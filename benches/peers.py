@@ -132,6 +132,7 @@ def main() -> None:
     ]
     if options.out:
         record = {
+            "comparison": "peers",
             "portmanteau": pm.__version__,
             "python": platform.python_version(),
             "machine": platform.machine(),
