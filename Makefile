@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test test-corpus test-full lint bench docs clean
+.PHONY: help demo build test test-corpus test-full fuzz miri sanitize lint bench instructions docs clean
 
 VENV ?= .venv
 ifeq ($(OS),Windows_NT)
@@ -40,6 +40,15 @@ require_rust = $(if $(rust_found),,$(error \
 	https://rustup.rs))$(if $(or $(filter Windows_NT,$(OS)),$(shell command -v cc)),,$(error \
 	there is no C linker: install one (on Debian `apt install gcc libc6-dev`, on macOS `xcode-select --install`)))
 
+# What looks below the language needs the nightly toolchain; rustup brings it where there is a network.
+nightly_works = cargo +nightly $(1) --version >/dev/null 2>&1
+require_nightly = @$(call nightly_works) || rustup toolchain install nightly --profile minimal || { echo \
+	'this needs nightly Rust, and rustup could not install it: run `rustup toolchain install nightly`' >&2; exit 1; }
+require_miri = @$(call nightly_works,miri) || rustup component add miri rust-src --toolchain nightly || { echo \
+	'Miri is not installed, and rustup could not: run `rustup component add miri rust-src --toolchain nightly`' >&2; exit 1; }
+require_cargo_fuzz = @test -x "$(BIN)/cargo-fuzz" || cargo install --quiet --locked cargo-fuzz --root "$(VENV)" || { echo \
+	'cargo-fuzz is not installed, and cargo could not build it: it needs crates.io and a C++ compiler' >&2; exit 1; }
+
 # ── set-up; each file under .venv says that a step is done ───────────────────────────────────────────────────────
 
 $(VENV)/.created:
@@ -72,7 +81,7 @@ comma := ,
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r verb text; do \
-		printf '  make %-10s %s\n' "$$verb" "$$text"; done
+		printf '  make %-12s %s\n' "$$verb" "$$text"; done
 
 demo: $(VENV)/.with-report ## the whole way on the bundled text: train, encode, pack, report
 	"$(BIN)/portmanteau" demo
@@ -89,6 +98,34 @@ test-corpus: $(VENV)/.with-test ## what takes longer: the whole corpus in ../sha
 
 test-full: test test-corpus ## both
 
+# Checks of addresses cost a third of the speed; comparisons traced one by one would cost most of it.
+FUZZ_SECONDS ?= 60
+# Whole tokenizers to begin with: the engine would take its time to come from nothing to a vocabulary.
+FUZZ_SEEDS = "$(BIN)/python" -c 'import pathlib, random; folder = pathlib.Path("target/fuzz/corpus/encode"); \
+	folder.mkdir(parents=True, exist_ok=True); \
+	[(folder / f"seed-{n}").write_bytes(random.Random(n).randbytes(600)) for n in range(500)]'
+fuzz: $(VENV)/.created ## look for texts and tokenizers that are encoded wrong, for FUZZ_SECONDS (60); nightly Rust
+	$(require_nightly)
+	$(require_cargo_fuzz)
+	@$(FUZZ_SEEDS)
+	RUSTUP_TOOLCHAIN=nightly CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+		"$(BIN)/cargo-fuzz" fuzz run --no-trace-compares \
+		--features libfuzzer --target-dir target/fuzz encode target/fuzz/corpus/encode -- \
+		-max_total_time=$(FUZZ_SECONDS) -max_len=800 -len_control=0 -print_final_stats=1
+
+miri: ## the unsafe code under Miri, on the portable back end and on SSSE3; minutes; nightly Rust
+	$(require_nightly)
+	$(require_miri)
+	MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test $(LOCKED) -p portmanteau-bpe --test unsafe_code
+	RUSTFLAGS=-Ctarget-feature=+ssse3 MIRIFLAGS=-Zmiri-disable-isolation \
+		cargo +nightly miri test $(LOCKED) -p portmanteau-bpe --test unsafe_code -- back_ends
+
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+sanitize: ## the tests of the scanner and the encoder with every address checked; nightly Rust
+	$(require_nightly)
+	RUSTFLAGS=-Zsanitizer=address cargo +nightly test $(LOCKED) --target $(HOST) --target-dir target/sanitize -p portmanteau-bpe \
+		--lib --test encode --test streaming --test unsafe_code -- --skip work_stops_soon # which is timed
+
 lint: $(VENV)/.lint-tools ## formatting, clippy, ruff, mypy --strict, and cargo-deny where it is installed
 	$(require_rust)cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(LOCKED) --quiet -- -D warnings
@@ -101,6 +138,10 @@ lint: $(VENV)/.lint-tools ## formatting, clippy, ruff, mypy --strict, and cargo-
 bench: $(VENV)/.with-test ## time encoding, training and packing against the peers that are installed
 	"$(BIN)/portmanteau" bench encode --rounds 3
 	"$(BIN)/python" benches/peers.py
+	cargo bench $(LOCKED) -p portmanteau-bpe --bench pretokenize --bench encode -- --quick
+
+instructions: $(VENV)/.created ## count instructions under Valgrind, compare with the newest record, write today's
+	"$(BIN)/python" benches/instructions.py --out benches/record/$(shell date +%F)-instructions.json
 
 docs: ## the Rust API documentation, in target/doc
 	$(require_rust)RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps $(LOCKED)
