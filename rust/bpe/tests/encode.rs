@@ -175,6 +175,23 @@ fn whole_words_go_first_only_if_the_vocabulary_says_so() {
 }
 
 #[test]
+fn a_piece_of_a_word_is_not_taken_for_a_whole_word() {
+    // The bytes of 가, and 가 itself, which no merge makes since another takes its first byte.
+    let tokens = ["\u{ac00}".as_bytes(), b"\xEA", b"\xB0", b"\x80", b"\xEA\xB0", b"\xB0\x80"];
+    let numbered = (0..).zip(tokens.iter().map(|token| token.to_vec())).collect();
+    let vocabulary = Vocabulary::new(numbered).unwrap();
+    let merges = Merges::from_pairs(&vocabulary, &[(1, 2), (2, 3), (1, 5)]).unwrap();
+    let encoder = Encoder::new(vocabulary, &merges, true, None);
+    let encode = |word: &str| {
+        let mut ids = Vec::new();
+        encoder.encode(word, &mut Scratch::default(), &mut ids).unwrap();
+        ids
+    };
+    assert_eq!(encode("\u{ac00}"), [0]);
+    assert_eq!(encode(&"\u{ac00}".repeat(9)), [4, 3].repeat(9));
+}
+
+#[test]
 fn bytes_without_a_token_are_unknown_or_an_error() {
     let tokens = ["?", "a"].iter().enumerate().map(|(id, token)| (id as u32, token.as_bytes().to_vec()));
     let vocabulary = Vocabulary::new(tokens.collect()).unwrap();

@@ -12,7 +12,7 @@ use super::dispatch::with_best_features;
 use super::merge::{merge_side_by_side, Word};
 use super::words::{Rule, Words};
 use super::{Pretokens, Scratch};
-use crate::Error;
+use crate::{Error, ErrorKind};
 use std::ops::Range;
 
 /// Words in a batch: enough that several new ones come together, few enough that what they need stays in the nearest
@@ -161,7 +161,8 @@ impl Words {
                 self.ask_for_memory(words, scratch);
                 self.encode_new_words(words.text.as_bytes(), scratch)
             },
-        )?;
+        )
+        .map_err(|error| self.first_error(error, words.text.as_bytes(), &scratch.batch.gaps))?;
         let Scratch { batch, short_words, .. } = scratch;
         for gap in batch.gaps.iter().filter(|gap| (1..=LONGEST_SHORT).contains(&gap.range.len())) {
             short_words.insert(&batch.keys[gap.number], &batch.new_ids[gap.new_ids.clone()]);
@@ -208,7 +209,7 @@ impl Words {
                 gap.merging = n_merging as u32;
                 n_merging += 1;
             } else {
-                self.merge_word(word, symbols, merge).map_err(|error| error.shifted_by(gap.range.start))?;
+                self.merge_word(word, symbols, merge)?;
                 new_ids.extend_from_slice(symbols);
                 if !is_short {
                     long_words.insert(gap.hash, word, symbols);
@@ -226,10 +227,26 @@ impl Words {
             new_ids.extend(symbols.map(|symbol| self.output(canonical, symbol)));
             gap.new_ids = start..new_ids.len();
             if new_ids[start..].contains(&NONE) {
-                return Err(self.no_token_in(&text[gap.range.clone()]).shifted_by(gap.range.start));
+                return Err(self.no_token_in(&text[gap.range.clone()]));
             }
         }
         Ok(())
+    }
+
+    /// The error of the first word that has a byte without a token, where another was found before it.
+    #[cold]
+    fn first_error(&self, error: Error, text: &[u8], gaps: &[Gap]) -> Error {
+        let lacks_token = |gap: &&Gap| {
+            let word = &text[gap.range.clone()];
+            self.whole_word(gap.hash, word).is_none()
+                && word.iter().any(|&byte| self.vocabulary.byte_id(byte).is_none())
+        };
+        match gaps.iter().find(lacks_token) {
+            Some(gap) if error.kind() == ErrorKind::Text => {
+                self.no_token_in(&text[gap.range.clone()]).shifted_by(gap.range.start)
+            }
+            _ => error,
+        }
     }
 }
 

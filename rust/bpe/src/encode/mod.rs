@@ -153,8 +153,7 @@ impl Encoder {
             words.symbols_below = Some(first_symbol);
             superwords
         });
-        // A byte without a token may become one with its neighbour.
-        words.seams = unknown.is_none().then(|| Seams::new(words.tokens()));
+        words.seams = words.find_seams();
         Self { number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed), words, superwords }
     }
 

@@ -4,12 +4,16 @@
 //! after it inside, no merge ever reaches over it, and what lies before it and after it can be encoded apart. Most pairs of
 //! Chinese or Korean characters are such *seams*, and a sentence falls apart into pieces that are short and well known.
 //!
+//! A vocabulary may have tokens that no merge makes but that a word becomes if it is one as a whole. A word is cut so that no
+//! piece of it is such a token.
+//!
 //! What a token has on either side of a place is a whole character, or the end of one at the front of the token, or the
 //! beginning of one at its back. All such pairs of a vocabulary are listed, and a place of a text is looked up with as many bytes on
 //! either side as some token has there.
 
 use super::bit_set::{hash, BitSet};
 use super::cache::LONGEST_SHORT;
+use rustc_hash::FxHashSet;
 use std::ops::Range;
 
 /// The places that some token of a set has inside.
@@ -20,22 +24,22 @@ pub(super) struct Seams {
     shapes: Vec<u16>,
     /// The bytes before and after, where they are not one each; may have too many.
     sides: BitSet,
+    /// Tokens that no merge makes.
+    only_whole: FxHashSet<Box<[u8]>>,
 }
 
 /// The bytes of a character at most.
 const LONGEST: usize = 4;
 
-impl Seams {
-    /// The places inside of tokens. O(bytes).
-    pub(super) fn new<'t>(tokens: impl Iterator<Item = &'t [u8]>) -> Self {
-        let mut seams = Self { shapes: vec![0; 1 << 16], sides: BitSet::with_bits(19) };
-        for token in tokens {
-            seams.add(token);
-        }
-        seams
+impl Default for Seams {
+    fn default() -> Self {
+        Self { shapes: vec![0; 1 << 16], sides: BitSet::with_bits(19), only_whole: FxHashSet::default() }
     }
+}
 
-    fn add(&mut self, token: &[u8]) {
+impl Seams {
+    /// Adds a token that merges make. O(bytes).
+    pub(super) fn add(&mut self, token: &[u8]) {
         for place in (1..token.len()).filter(|&place| !is_continuation(token[place])) {
             let sides = Sides::around(token, place);
             self.shapes[sides.bytes] |= shape(sides.n_before, sides.n_after);
@@ -43,6 +47,12 @@ impl Seams {
                 self.sides.insert(hash(sides.pair(sides.n_before, sides.n_after)));
             }
         }
+    }
+
+    /// Adds a token that no merge makes: a word that is one as a whole becomes it, a piece of a word does not.
+    pub(super) fn add_only_whole(&mut self, token: &[u8]) {
+        self.add(token);
+        self.only_whole.insert(token.into());
     }
 
     /// Whether a text may have runs of characters without spaces, which [`Seams::add_cuts`] would cut.
@@ -62,15 +72,20 @@ impl Seams {
         if !text[start..start + 4].iter().any(|&byte| is_without_spaces(byte)) {
             return;
         }
-        let mut place = start;
+        let (mut piece, mut place) = (start, start);
         loop {
             place += length_of_character(text[place]);
             if place >= end {
-                return;
+                break;
             }
-            if self.is_safe(text, place) {
+            // A piece that goes on over a safe place is no token.
+            if self.is_safe(text, place) && !self.only_whole.contains(&text[piece..place]) {
                 places.push(place as u32);
+                piece = place;
             }
+        }
+        if piece > start && self.only_whole.contains(&text[piece..end]) {
+            places.pop();
         }
     }
 
@@ -190,7 +205,10 @@ mod tests {
     fn a_place_is_safe_where_no_token_has_it_inside() {
         // Tokens that end and start in the middle of é (C3 A9) and 中 (E4 B8 AD).
         let tokens: [&[u8]; 5] = [b"ab", "é中".as_bytes(), b"\xA9b", b"c\xE4\xB8", b"\xAD\xC3"];
-        let seams = Seams::new(tokens.into_iter());
+        let mut seams = Seams::default();
+        for token in tokens {
+            seams.add(token);
+        }
         for left in ["a", "b", "c", "é", "è", "中", "丬", "😀"] {
             for right in ["a", "b", "c", "é", "è", "中", "丬", "且", "😀"] {
                 let text = [left, right].concat();

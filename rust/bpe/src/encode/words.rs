@@ -81,13 +81,20 @@ impl Words {
         }
     }
 
-    /// The bytes of all tokens that words come out as, and perhaps of some more.
-    pub(super) fn tokens(&self) -> impl Iterator<Item = &[u8]> {
-        let is_of_words = |token_id: u32| match (&self.rule, self.symbols_below) {
-            (Rule::Canonical(canonical), Some(limit)) => canonical.symbols[token_id as usize] < limit,
-            _ => true,
-        };
-        self.vocabulary.iter().filter(move |(token_id, _)| is_of_words(*token_id)).map(|(_, token)| token)
+    /// The places where words may be cut; `None` if nobody knows.
+    pub(super) fn find_seams(&self) -> Option<Seams> {
+        let Rule::Canonical(canonical) = &self.rule else { return None };
+        let symbol = |token_id: u32| canonical.symbols[token_id as usize];
+        let limit = self.symbols_below.unwrap_or(NONE);
+        let mut seams = Seams::default();
+        for (token_id, token) in self.vocabulary.iter() {
+            if symbol(token_id) < limit {
+                seams.add(token);
+            } else if self.whole_words_first && self.symbols_below.is_none() {
+                seams.add_only_whole(token);
+            }
+        }
+        Some(seams)
     }
 
     /// The token that a word as a whole is, whose [`Vocabulary::hash`] is known.
