@@ -5,6 +5,7 @@
 //! thread alone writes straight to the result.
 
 use crate::cutting::{tasks, Task};
+use crate::encode::prefetch;
 use crate::output::{Count, Output};
 use crate::parallel::share_tasks;
 use crate::{Error, Interrupt, Scratch, SpecialTokens, Tokenizer};
@@ -113,6 +114,11 @@ impl Tokenizer {
         part: &mut Part<O>,
     ) -> Result<(), Error> {
         for document in task.documents.clone() {
+            if let Some(later) = documents.get(document + AHEAD) {
+                let beginning = later.as_ref().as_bytes();
+                let beginning = &beginning[..beginning.len().min(AHEAD_BYTES)];
+                beginning.iter().step_by(64).for_each(|byte| prefetch(byte));
+            }
             let text = documents[document].as_ref();
             let piece = task.piece.clone().unwrap_or(0..text.len());
             self.encode_to(&text[piece.clone()], special, scratch, &mut part.output)
@@ -124,6 +130,10 @@ impl Tokenizer {
         Ok(())
     }
 }
+
+/// Short documents lie anywhere: how many ahead is asked for their memory, and for how much of each.
+const AHEAD: usize = 3;
+const AHEAD_BYTES: usize = 1024;
 
 /// How much text makes a task.
 fn task_bytes<T: AsRef<str>>(documents: &[T], threads: usize) -> usize {
