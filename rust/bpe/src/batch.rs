@@ -6,11 +6,12 @@
 
 use crate::cutting::{tasks, Task};
 use crate::encode::prefetch;
+use crate::gathering::{self, Gathered};
 use crate::output::{Count, Output};
 use crate::parallel::share_tasks;
 use crate::{Error, Interrupt, Scratch, SpecialTokens, Tokenizer};
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::{Mutex, PoisonError};
 
 /// The most text in a task, but for documents that cannot be cut.
@@ -79,12 +80,10 @@ impl Tokenizer {
         whole.ends.reserve(documents.len());
         let n_workers = threads.min(tasks.len());
         if n_workers <= 1 {
-            let mut scratch = self.scratches.take(interrupt);
-            let mut tasks = tasks.iter();
-            let result =
-                tasks.try_for_each(|task| self.run_task(documents, task, special, &mut scratch, &mut whole));
-            self.scratches.give_back(scratch);
-            return result.map(|()| whole);
+            let mut run_all = |scratch: &mut Scratch| {
+                tasks.iter().try_for_each(|task| self.run_task(documents, task, special, scratch, &mut whole))
+            };
+            return self.with_scratch(interrupt, &mut run_all).map(|()| whole);
         }
         let mut workers: Vec<_> =
             (0..n_workers).map(|_| (self.scratches.take(interrupt), Part::default())).collect();
@@ -113,6 +112,7 @@ impl Tokenizer {
         scratch: &mut Scratch,
         part: &mut Part<O>,
     ) -> Result<(), Error> {
+        let mut gathered = Gathered::default();
         for document in task.documents.clone() {
             if let Some(later) = documents.get(document + AHEAD) {
                 let beginning = later.as_ref().as_bytes();
@@ -120,12 +120,61 @@ impl Tokenizer {
                 beginning.iter().step_by(64).for_each(|byte| prefetch(byte));
             }
             let text = documents[document].as_ref();
-            let piece = task.piece.clone().unwrap_or(0..text.len());
-            self.encode_to(&text[piece.clone()], special, scratch, &mut part.output)
-                .map_err(|error| error.shifted_by(piece.start).in_document(document as u64))?;
-            if piece.end == text.len() {
-                part.ends.push(part.output.n_ids() as i64);
+            let is_gathered = task.piece.is_none()
+                && text.len() <= gathering::LONGEST_SHORT
+                && self.encoder.knows_ends()
+                && gathered.add(|gathered| self.encode_to(text, special, scratch, gathered));
+            if !is_gathered || gathered.is_full() {
+                let end = document + usize::from(is_gathered);
+                self.finish_gathered(documents, end, special, scratch, &mut gathered, part)?;
             }
+            if !is_gathered {
+                let piece = task.piece.clone().unwrap_or(0..text.len());
+                self.run_alone(documents, document, piece, special, scratch, part)?;
+            }
+        }
+        self.finish_gathered(documents, task.documents.end, special, scratch, &mut gathered, part)
+    }
+
+    /// Adds what the documents make that were gathered, which are the last before `end`.
+    fn finish_gathered<T: AsRef<str>, O: Output>(
+        &self,
+        documents: &[T],
+        end: usize,
+        special: &SpecialTokens,
+        scratch: &mut Scratch,
+        gathered: &mut Gathered,
+        part: &mut Part<O>,
+    ) -> Result<(), Error> {
+        let start = end - gathered.n_documents();
+        let result = gathered.encode(&self.encoder, scratch, &mut part.output, &mut part.ends);
+        gathered.clear();
+        if result.is_ok() {
+            return scratch.check_interrupt();
+        }
+        // The error is told by the first document that has it.
+        for document in start..end {
+            let text = documents[document].as_ref();
+            self.run_alone(documents, document, 0..text.len(), special, scratch, part)?;
+        }
+        result
+    }
+
+    /// Adds what a piece of a document makes.
+    fn run_alone<T: AsRef<str>, O: Output>(
+        &self,
+        documents: &[T],
+        document: usize,
+        piece: Range<usize>,
+        special: &SpecialTokens,
+        scratch: &mut Scratch,
+        part: &mut Part<O>,
+    ) -> Result<(), Error> {
+        let text = documents[document].as_ref();
+        self.encode_to(&text[piece.clone()], special, scratch, &mut part.output)
+            .map_err(|error| error.shifted_by(piece.start).in_document(document as u64))?;
+        if piece.end == text.len() {
+            part.ends.push(part.output.n_ids() as i64);
         }
         Ok(())
     }

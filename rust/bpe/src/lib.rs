@@ -12,6 +12,7 @@ pub mod encode;
 mod error;
 mod fingerprint;
 pub mod format;
+mod gathering;
 mod interrupt;
 mod merges;
 pub mod normalizer;

@@ -2,14 +2,8 @@
 
 use crate::{Encoder, Error, Pretokens, Scratch};
 
-/// Takes ids as they are found, and is put together from parts.
-pub(crate) trait Output: Default + Send {
-    /// Makes room for the ids of about so many bytes of text.
-    fn reserve_for(&mut self, n_bytes: usize);
-
-    /// The number of ids so far.
-    fn n_ids(&self) -> usize;
-
+/// Takes what is found in a text, in order.
+pub(crate) trait Sink {
     /// Takes an id.
     fn push(&mut self, token_id: u32);
 
@@ -20,9 +14,42 @@ pub(crate) trait Output: Default + Send {
         pretokens: Pretokens<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Error>;
+}
+
+/// Takes ids as they are found, and is put together from parts.
+pub(crate) trait Output: Sink + Default + Send {
+    /// Makes room for the ids of about so many bytes of text.
+    fn reserve_for(&mut self, n_bytes: usize);
+
+    /// The number of ids so far.
+    fn n_ids(&self) -> usize;
+
+    /// As [`Sink::encode_pretokens`], and appends the number of ids up to the end of each pretoken to `ends`.
+    fn encode_with_ends(
+        &mut self,
+        encoder: &Encoder,
+        pretokens: Pretokens<'_>,
+        scratch: &mut Scratch,
+        ends: &mut Vec<u32>,
+    ) -> Result<(), Error>;
 
     /// Takes what another has, which is empty then.
     fn append(&mut self, other: &mut Self);
+}
+
+impl Sink for Vec<u32> {
+    fn push(&mut self, token_id: u32) {
+        self.push(token_id);
+    }
+
+    fn encode_pretokens(
+        &mut self,
+        encoder: &Encoder,
+        pretokens: Pretokens<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        encoder.encode_pretokens(pretokens, scratch, self)
+    }
 }
 
 impl Output for Vec<u32> {
@@ -35,17 +62,14 @@ impl Output for Vec<u32> {
         self.len()
     }
 
-    fn push(&mut self, token_id: u32) {
-        self.push(token_id);
-    }
-
-    fn encode_pretokens(
+    fn encode_with_ends(
         &mut self,
         encoder: &Encoder,
         pretokens: Pretokens<'_>,
         scratch: &mut Scratch,
+        ends: &mut Vec<u32>,
     ) -> Result<(), Error> {
-        encoder.encode_pretokens(pretokens, scratch, self)
+        encoder.encode_with_ends(pretokens, scratch, self, ends)
     }
 
     fn append(&mut self, other: &mut Self) {
@@ -61,13 +85,17 @@ pub(crate) struct Count {
     ids: Vec<u32>,
 }
 
-impl Output for Count {
-    fn reserve_for(&mut self, _n_bytes: usize) {}
-
-    fn n_ids(&self) -> usize {
-        self.n_ids
+impl Count {
+    /// Adds the number of the ids that `encode` appends.
+    fn add(&mut self, encode: impl FnOnce(&mut Vec<u32>) -> Result<(), Error>) -> Result<(), Error> {
+        self.ids.clear();
+        encode(&mut self.ids)?;
+        self.n_ids += self.ids.len();
+        Ok(())
     }
+}
 
+impl Sink for Count {
     fn push(&mut self, _token_id: u32) {
         self.n_ids += 1;
     }
@@ -78,10 +106,25 @@ impl Output for Count {
         pretokens: Pretokens<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        self.ids.clear();
-        encoder.encode_pretokens(pretokens, scratch, &mut self.ids)?;
-        self.n_ids += self.ids.len();
-        Ok(())
+        self.add(|ids| encoder.encode_pretokens(pretokens, scratch, ids))
+    }
+}
+
+impl Output for Count {
+    fn reserve_for(&mut self, _n_bytes: usize) {}
+
+    fn n_ids(&self) -> usize {
+        self.n_ids
+    }
+
+    fn encode_with_ends(
+        &mut self,
+        encoder: &Encoder,
+        pretokens: Pretokens<'_>,
+        scratch: &mut Scratch,
+        ends: &mut Vec<u32>,
+    ) -> Result<(), Error> {
+        self.add(|ids| encoder.encode_with_ends(pretokens, scratch, ids, ends))
     }
 
     fn append(&mut self, other: &mut Self) {

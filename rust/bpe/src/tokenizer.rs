@@ -4,7 +4,7 @@ use crate::added_tokens::{AddedTokenFinder, Part};
 use crate::cutting::Cutter;
 use crate::encode::{Encoder, Pretokens, Scratch};
 use crate::normalizer::normalize_in_pieces;
-use crate::output::Output;
+use crate::output::Sink;
 use crate::scratch_pool::ScratchPool;
 use crate::{fingerprint, Definition, Error, ErrorKind, Interrupt, Merges, SpecialTokens};
 use std::borrow::Cow;
@@ -112,7 +112,7 @@ impl Tokenizer {
         text: &str,
         special: &SpecialTokens,
         scratch: &mut Scratch,
-        output: &mut impl Output,
+        output: &mut impl Sink,
     ) -> Result<(), Error> {
         self.raw_added_tokens.for_each_part(text, special, &mut |part| {
             let range = match part {
@@ -145,7 +145,7 @@ impl Tokenizer {
         text: &str,
         is_last: bool,
         scratch: &mut Scratch,
-        output: &mut impl Output,
+        output: &mut impl Sink,
     ) -> Result<usize, Error> {
         let Some(scanner) = self.definition.pretokenizer.scanner() else {
             if !is_last {
@@ -179,7 +179,7 @@ impl Tokenizer {
         &self,
         text: &str,
         scratch: &mut Scratch,
-        output: &mut impl Output,
+        output: &mut impl Sink,
     ) -> Result<(), Error> {
         // Pretokens that follow one another in the text are encoded together; one that a step made anew is not in it.
         let (mut start, mut done, mut ends) = (0, 0, Vec::new());
@@ -244,7 +244,7 @@ impl Tokenizer {
 }
 
 #[allow(clippy::unnecessary_wraps)] // the shape that the visitors have
-fn push(output: &mut impl Output, token_id: u32) -> Result<(), Error> {
+fn push(output: &mut impl Sink, token_id: u32) -> Result<(), Error> {
     output.push(token_id);
     Ok(())
 }

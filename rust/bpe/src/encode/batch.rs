@@ -71,7 +71,8 @@ impl Default for Batch {
 }
 
 impl Words {
-    /// Appends what the words of a text come out as to `ids`. With `ENDS`, appends where each of them ends there to `ends`.
+    /// Appends what the words of a text come out as to `ids`. With `ENDS`, appends how many of these there are up to the
+    /// end of each word to `ends`.
     pub(super) fn encode_all<const ENDS: bool>(
         &self,
         words: Pretokens<'_>,
@@ -79,11 +80,13 @@ impl Words {
         ids: &mut Vec<u32>,
         ends: &mut Vec<u32>,
     ) -> Result<(), Error> {
+        let n_before = ids.len();
         with_best_features(
             #[inline(always)]
             || {
                 for words in words.chunks(BATCH) {
-                    self.encode_batch::<ENDS>(words, scratch, ids, ends)?;
+                    let n_done = (ids.len() - n_before) as u32;
+                    self.encode_batch::<ENDS>(words, n_done, scratch, ids, ends)?;
                 }
                 Ok(())
             },
@@ -94,6 +97,7 @@ impl Words {
     fn encode_batch<const ENDS: bool>(
         &self,
         words: Pretokens<'_>,
+        n_done: u32,
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
         ends: &mut Vec<u32>,
@@ -132,7 +136,7 @@ impl Words {
 
         let Batch { ids: known_ids, ends: known_ends, gaps, new_ids, .. } = &scratch.batch;
         if ENDS {
-            let mut base = ids.len() as u32;
+            let mut base = n_done;
             let mut gaps = gaps.iter().peekable();
             for (number, &end) in known_ends[..n_words].iter().enumerate() {
                 if let Some(gap) = gaps.next_if(|gap| gap.number == number) {

@@ -178,32 +178,65 @@ impl Encoder {
     ) -> Result<(), Error> {
         scratch.belong_to(self);
         match &self.superwords {
-            None => self.encode_words(pretokens, scratch, ids),
+            None => self.encode_words::<false>(pretokens, scratch, ids, &mut Vec::new()),
             Some(superwords) => superwords.encode(&self.words, pretokens, scratch, ids),
         }
     }
 
-    /// Appends the ids of pretokens that are words, or runs of characters without spaces, which are cut first.
-    fn encode_words(
+    /// Whether [`Encoder::encode_with_ends`] can be called: if pretokens are words.
+    pub(crate) fn knows_ends(&self) -> bool {
+        self.superwords.is_none()
+    }
+
+    /// As [`Encoder::encode_pretokens`], and appends the number of ids up to the end of each pretoken to `ends`.
+    pub(crate) fn encode_with_ends(
         &self,
         pretokens: Pretokens<'_>,
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
+        ends: &mut Vec<u32>,
     ) -> Result<(), Error> {
-        let text = &pretokens.text.as_bytes()[pretokens.start..][..pretokens.n_bytes()];
+        scratch.belong_to(self);
+        self.encode_words::<true>(pretokens, scratch, ids, ends)
+    }
+
+    /// Appends the ids of pretokens that are words, or runs of characters without spaces, which are cut first.
+    fn encode_words<const ENDS: bool>(
+        &self,
+        pretokens: Pretokens<'_>,
+        scratch: &mut Scratch,
+        ids: &mut Vec<u32>,
+        ends: &mut Vec<u32>,
+    ) -> Result<(), Error> {
+        let text = pretokens.content().as_bytes();
+        let Some(seams) = self.words.seams.as_ref().filter(|_| Seams::may_cut(text)) else {
+            return self.words.encode_all::<ENDS>(pretokens, scratch, ids, ends);
+        };
         let mut pieces = std::mem::take(&mut scratch.pieces.0);
         pieces.clear();
-        let mut cut = pretokens;
-        if let Some(seams) = self.words.seams.as_ref().filter(|_| Seams::may_cut(text)) {
-            let mut start = 0;
-            for &end in pretokens.ends {
-                seams.add_cuts(text, start..end, &mut pieces);
-                pieces.push(end);
-                start = end;
-            }
-            cut = Pretokens::new(pretokens.text, pretokens.start, &pieces);
+        let mut start = 0;
+        for &end in pretokens.ends {
+            seams.add_cuts(text, start..end, &mut pieces);
+            pieces.push(end);
+            start = end;
         }
-        let result = self.words.encode_all::<false>(cut, scratch, ids, &mut Vec::new());
+        let n_before = ends.len();
+        let cut = Pretokens::new(pretokens.text, pretokens.start, &pieces);
+        let result = self.words.encode_all::<ENDS>(cut, scratch, ids, ends);
+        if ENDS && result.is_ok() {
+            // Of the pieces, those that end a pretoken.
+            let mut pretoken_ends = pretokens.ends.iter().peekable();
+            let mut pieces = pieces.iter();
+            let mut kept = n_before;
+            for place in n_before..ends.len() {
+                if pieces.next() == pretoken_ends.peek().copied() {
+                    pretoken_ends.next();
+                    ends[kept] = ends[place];
+                    kept += 1;
+                }
+            }
+            ends.truncate(kept);
+        }
         scratch.pieces.0 = pieces;
         result
     }

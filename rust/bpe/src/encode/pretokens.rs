@@ -27,6 +27,16 @@ impl<'t> Pretokens<'t> {
         Self { text, start, ends, base: start }
     }
 
+    /// All of them together, as one text.
+    pub(crate) fn content(&self) -> &'t str {
+        &self.text[self.start..][..self.n_bytes()]
+    }
+
+    /// Where each ends, counted from where the first starts.
+    pub(crate) fn ends(&self) -> &'t [u32] {
+        self.ends
+    }
+
     /// How many bytes they have together.
     pub fn n_bytes(&self) -> usize {
         self.ends.last().map_or(0, |&end| self.base + end as usize - self.start)
