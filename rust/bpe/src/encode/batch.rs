@@ -6,7 +6,7 @@
 //!    are merged, short ones side by side. Then they enter the cache.
 //! 4. Ids and gaps are put together, in order.
 
-use super::cache::{self, Key, LONGEST_SHORT, NOWHERE};
+use super::cache::{self, Key, ShortTable, LONGEST_SHORT, NOWHERE};
 use super::canonical::NONE;
 use super::dispatch::with_best_features;
 use super::merge::{merge_side_by_side, Word};
@@ -70,6 +70,64 @@ impl Default for Batch {
     }
 }
 
+// Each step is a function of its own, which leaves the compiler the most registers.
+impl Batch {
+    /// Makes the keys of words, and asks for the memory of their places in the cache.
+    fn make_keys(&mut self, words: Pretokens<'_>, table: ShortTable<'_>) {
+        with_best_features(
+            #[inline(always)]
+            || {
+                let text = words.text.as_bytes();
+                let mut start = words.start;
+                for ((&end, key), home) in words.ends.iter().zip(&mut self.keys).zip(&mut self.homes) {
+                    let end = words.base + end as usize;
+                    *key = cache::key(text, start, end - start);
+                    *home = table.home(key);
+                    table.prefetch(*home);
+                    start = end;
+                }
+            },
+        );
+    }
+
+    /// Looks the keys up.
+    fn find(&mut self, n_words: usize, table: ShortTable<'_>) {
+        with_best_features(
+            #[inline(always)]
+            || {
+                let places = self.places[..n_words].iter_mut();
+                for (place, (key, &home)) in places.zip(self.keys.iter().zip(&self.homes)) {
+                    *place = table.find(home, key);
+                }
+            },
+        );
+    }
+
+    /// Writes the ids of the words that were found, and lists the others; returns the number of ids.
+    fn write_known<const ENDS: bool>(&mut self, n_words: usize, table: ShortTable<'_>) -> usize {
+        with_best_features(
+            #[inline(always)]
+            || {
+                let Self { places, ids, ends, gaps, .. } = self;
+                let ids = ids.as_mut_slice();
+                gaps.clear();
+                let mut n_known = 0;
+                for (number, (&place, end)) in places[..n_words].iter().zip(ends).enumerate() {
+                    if place == NOWHERE {
+                        gaps.push(Gap::new(number, n_known));
+                    } else {
+                        n_known += table.write_ids(place, &mut ids[n_known..]);
+                    }
+                    if ENDS {
+                        *end = n_known as u32;
+                    }
+                }
+                n_known
+            },
+        )
+    }
+}
+
 impl Words {
     /// Appends what the words of a text come out as to `ids`. With `ENDS`, appends how many of these there are up to the
     /// end of each word to `ends`.
@@ -81,19 +139,13 @@ impl Words {
         ends: &mut Vec<u32>,
     ) -> Result<(), Error> {
         let n_before = ids.len();
-        with_best_features(
-            #[inline(always)]
-            || {
-                for words in words.chunks(BATCH) {
-                    let n_done = (ids.len() - n_before) as u32;
-                    self.encode_batch::<ENDS>(words, n_done, scratch, ids, ends)?;
-                }
-                Ok(())
-            },
-        )
+        for words in words.chunks(BATCH) {
+            let n_done = (ids.len() - n_before) as u32;
+            self.encode_batch::<ENDS>(words, n_done, scratch, ids, ends)?;
+        }
+        Ok(())
     }
 
-    #[inline(always)]
     fn encode_batch<const ENDS: bool>(
         &self,
         words: Pretokens<'_>,
@@ -103,34 +155,11 @@ impl Words {
         ends: &mut Vec<u32>,
     ) -> Result<(), Error> {
         let n_words = words.ends.len();
-        let Batch { keys, homes, places, ids: known_ids, ends: known_ends, gaps, .. } = &mut scratch.batch;
         let table = scratch.short_words.table();
-        let text = words.text.as_bytes();
-        let mut start = words.start;
-        for ((&end, key), home) in words.ends.iter().zip(&mut *keys).zip(&mut *homes) {
-            let end = words.base + end as usize;
-            *key = cache::key(text, start, end - start);
-            *home = table.home(key);
-            table.prefetch(*home);
-            start = end;
-        }
-
-        for (place, (key, &home)) in places[..n_words].iter_mut().zip(keys.iter().zip(&*homes)) {
-            *place = table.find(home, key);
-        }
-        gaps.clear();
-        let mut n_known = 0;
-        for (number, &place) in places[..n_words].iter().enumerate() {
-            if place == NOWHERE {
-                gaps.push(Gap::new(number, n_known));
-            } else {
-                n_known += table.write_ids(place, &mut known_ids[n_known..]);
-            }
-            if ENDS {
-                known_ends[number] = n_known as u32;
-            }
-        }
-        if !gaps.is_empty() {
+        scratch.batch.make_keys(words, table);
+        scratch.batch.find(n_words, table);
+        let n_known = scratch.batch.write_known::<ENDS>(n_words, table);
+        if !scratch.batch.gaps.is_empty() {
             self.encode_gaps(words, scratch)?;
         }
 

@@ -32,6 +32,16 @@ const MASKS: [Key; LONGEST_SHORT + 2] = {
     masks
 };
 
+/// The up to 16 bytes from `start` to the end of a text.
+#[cold]
+#[inline(never)]
+fn padded_end(text: &[u8], start: usize) -> u128 {
+    let mut padded = [0; 16];
+    let bytes = &text[start..];
+    padded[..bytes.len()].copy_from_slice(bytes);
+    u128::from_le_bytes(padded)
+}
+
 /// Makes the key of the `length` bytes at `start` of `text`. A word that is not short has a key that no short word has.
 #[inline(always)]
 pub(super) fn key(text: &[u8], start: usize, length: usize) -> Key {
@@ -39,10 +49,7 @@ pub(super) fn key(text: &[u8], start: usize, length: usize) -> Key {
     let bytes = if let Some(bytes) = text.get(start..).and_then(<[u8]>::first_chunk::<16>) {
         u128::from_le_bytes(*bytes)
     } else {
-        let mut padded = [0; 16];
-        let bytes = &text[start..];
-        padded[..bytes.len()].copy_from_slice(bytes);
-        u128::from_le_bytes(padded)
+        padded_end(text, start)
     };
     let mask = &MASKS[length];
     [bytes as u64 & mask[0], (bytes >> 64) as u64 & mask[1] | (length as u64) << 56]
