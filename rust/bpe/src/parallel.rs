@@ -26,21 +26,17 @@ pub fn split_by_weight(weights: impl ExactSizeIterator<Item = usize>, parts: usi
     ranges
 }
 
-/// Runs `work` on every range, each on a thread of its own, and returns the results in the order of the ranges.
-///
-/// One range (or none) runs on the calling thread. A panic of `work` goes on in the caller.
-pub fn map_ranges<R: Send>(ranges: Vec<Range<usize>>, work: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
-    if ranges.len() <= 1 {
-        return ranges.into_iter().map(work).collect();
-    }
-    std::thread::scope(|scope| {
-        let work = &work;
-        let handles: Vec<_> = ranges.into_iter().map(|range| scope.spawn(move || work(range))).collect();
-        handles
-            .into_iter()
-            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
+/// Runs `work` on every range, each on a thread of its own, and returns the results in the order of the ranges. As
+/// [`share_tasks`].
+pub fn map_ranges<R: Send>(ranges: &[Range<usize>], work: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
+    let mut workers: Vec<Vec<(usize, R)>> = ranges.iter().map(|_| Vec::new()).collect();
+    share_tasks(ranges.len(), &mut workers, |number, results| {
+        results.push((number, work(ranges[number].clone())));
+        ControlFlow::Continue(())
+    });
+    let mut results: Vec<(usize, R)> = workers.into_iter().flatten().collect();
+    results.sort_by_key(|&(number, _)| number);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Calls `work` with the numbers of tasks, each once, in order, and with one of the workers: each has a thread of its
@@ -91,7 +87,7 @@ mod tests {
 
     #[test]
     fn results_come_back_in_order() {
-        let results = map_ranges(vec![0..2, 2..3, 3..7], |range| range.len());
+        let results = map_ranges(&[0..2, 2..3, 3..7], |range| range.len());
         assert_eq!(results, [2, 1, 4]);
     }
 

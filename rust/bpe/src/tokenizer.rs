@@ -71,8 +71,8 @@ impl Tokenizer {
         self.decoding.len()
     }
 
-    /// The number of merges: of pairs in the list; where ranks are ids, of the pairs that merge in some text, one for each
-    /// token that can come up.
+    /// The number of merges: of pairs in the list; where ranks are ids, of the pairs that merge in some text, one for
+    /// each token that can come up.
     pub fn n_merges(&self) -> usize {
         match &self.definition.merges {
             Merges::Listed(list) => list.len(),
@@ -95,7 +95,8 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`ErrorKind::Text`] for a special token that `special` refuses or a byte without a token, with its offset;
-    /// [`ErrorKind::Pattern`] if the pretokenizer gives up; [`ErrorKind::Interrupted`] if the interrupt of the scratch is set.
+    /// [`ErrorKind::Pattern`] if the pretokenizer gives up; [`ErrorKind::Interrupted`] if the interrupt of the scratch
+    /// is set.
     pub fn encode(
         &self,
         text: &str,
@@ -138,8 +139,8 @@ impl Tokenizer {
         })
     }
 
-    /// Encodes text in which no added token is left, and returns how much: all of it, or, if more may come, the pretokens
-    /// that nothing after it can change.
+    /// Encodes text in which no added token is left, and returns how much: all of it, or, if more may come, the
+    /// pretokens that nothing after it can change.
     pub(crate) fn encode_plain(
         &self,
         text: &str,

@@ -127,7 +127,7 @@ pub(crate) fn texts_of_column<'c>(
                 };
                 documents.map(cut_one).collect()
             };
-            map_ranges(split_by_weight(weights, threads), cut).into_iter().collect::<Result<Vec<_>, _>>()
+            map_ranges(&split_by_weight(weights, threads), cut).into_iter().collect::<Result<Vec<_>, _>>()
         })?;
         texts.reserve(n_documents);
         texts.extend(parts.into_iter().flatten());

@@ -1,13 +1,13 @@
-//! Words that were encoded before, with their ids: bounded, and made to be read with few instructions and without a branch
-//! that may go wrong.
+//! Words that were encoded before, with their ids: bounded, and made to be read with few instructions and without a
+//! branch that may go wrong.
 //!
-//! **Short words**, of up to 15 bytes, have entries of 32 bytes. An entry holds the word in full, padded with zeros to 16
-//! bytes with its length in the last, so that one comparison decides, and up to four ids in place (more lie in a common
-//! pool). Entries lie in pairs, a cache line each; where the two of a pair are taken, the older goes. The table starts small
-//! and grows until it reaches its bound, so that a short text does not pay for a large table.
+//! **Short words**, of up to 15 bytes, have entries of 32 bytes. An entry holds the word in full, padded with zeros to
+//! 16 bytes with its length in the last, so that one comparison decides, and up to four ids in place (more lie in a
+//! common pool). Entries lie in pairs, a cache line each; where the two of a pair are taken, the older goes. The table
+//! starts small and grows until it reaches its bound, so that a short text does not pay for a large table.
 //!
-//! **Long words** lie with their ids in one arena, found through a table of hashes in sets of four. When the arena is full, it
-//! is emptied.
+//! **Long words** lie with their ids in one arena, found through a table of hashes in sets of four. When the arena is
+//! full, it is emptied.
 
 use super::prefetch;
 
@@ -64,8 +64,8 @@ struct Pair([Entry; 2]);
 struct Entry {
     /// All zeros where there is no word.
     key: Key,
-    /// The ids, and their number in the top byte of the first. Of more than four, the second says where they start in the
-    /// pool.
+    /// The ids, and their number in the top byte of the first. Of more than four, the second says where they start in
+    /// the pool.
     ids: [u32; 4],
 }
 

@@ -1,22 +1,23 @@
 //! The merges that can ever happen, numbered so that looking them up is cheap.
 //!
-//! A token that comes up in an encoding was made as if its bytes stood alone: no merge that took part in it reached beyond
-//! it, and those inside it happen in the same order with or without the text around. So a token that its own bytes do not
-//! encode to never comes up, and one that does comes up through one pair alone, the last merge of its own encoding: its
+//! A token that comes up in an encoding was made as if its bytes stood alone: no merge that took part in it reached
+//! beyond it, and those inside it happen in the same order with or without the text around. So a token that its own
+//! bytes do not encode to never comes up, and one that does comes up through one pair alone, the last merge of its own
+//! encoding: its
 //! *canonical* merge. All other merges may be dropped, though a rank file has three times as many (any two tokens whose
 //! concatenation is a token), and so may all tokens that no merge makes.
 //!
 //! **One pass finds almost all.** Let `<r` be the canonical merges of lower rank than *r*. If the bytes of the token of
 //! rank *r* encode by `<r` to two symbols, these are its canonical pair; if to more, the token is *stuck*: it comes up
-//! only if a merge that it is built on has a higher rank than its own. The full rule says whether it does. In
-//! a vocabulary as training leaves it no stuck token comes up, and then the pass was right: take the shortest token that
-//! the full rule makes by a pair that was dropped; up to that last merge its own encoding used canonical merges only, the
-//! lowest first, which is how its canonical pair was found.
+//! only if a merge that it is built on has a higher rank than its own. The full rule says whether it does. In a
+//! vocabulary as training leaves it no stuck token comes up, and then the pass was right: take the shortest token that
+//! the full rule makes by a pair that was dropped; up to that last merge its own encoding used canonical merges only,
+//! the lowest first, which is how its canonical pair was found.
 //!
-//! **Otherwise** (Llama 3 has tokens that were added to another vocabulary, below the rank of what they are built on) those
-//! that come up get the merge that made them, and every token that has a merge is encoded by all canonical merges. Where all encode to
-//! themselves, the same argument holds. A token that does not is asked of the full rule in its turn, until nothing
-//! changes.
+//! **Otherwise** (Llama 3 has tokens that were added to another vocabulary, below the rank of what they are built on)
+//! those that come up get the merge that made them, and every token that has a merge is encoded by all canonical
+//! merges. Where all encode to themselves, the same argument holds. A token that does not is asked of the full rule in
+//! its turn, until nothing changes.
 
 use super::merge::{merge_all, MergeRule, MergeScratch, NO_MERGE};
 use super::pairs::PairTable;

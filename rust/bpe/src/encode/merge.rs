@@ -2,11 +2,11 @@
 //! until none may.
 //!
 //! The rank of every pair lies at the place of its left symbol, so finding the next merge is finding the least of an
-//! array. Words of up to 16, 32 and 64 symbols ([`Word`]) take one pass over an array of that fixed size, which compiles to a
-//! few vector instructions; a key holds rank and place, so that its minimum is the leftmost of the lowest rank, and a bit
-//! mask of the places still in use says who the neighbours are. What costs is waiting for the memory in which a pair is
-//! looked up, so a step asks for the memory of its two new pairs and reads them at the next step; several words may
-//! take their steps in turn meanwhile ([`merge_side_by_side`]).
+//! array. Words of up to 16, 32 and 64 symbols ([`Word`]) take one pass over an array of that fixed size, which
+//! compiles to a few vector instructions; a key holds rank and place, so that its minimum is the leftmost of the lowest
+//! rank, and a bit mask of the places still in use says who the neighbours are. What costs is waiting for the memory in
+//! which a pair is looked up, so a step asks for the memory of its two new pairs and reads them at the next step;
+//! several words may take their steps in turn meanwhile ([`merge_side_by_side`]).
 //!
 //! Longer sequences keep a tree of minima over blocks of 16 places: a merge changes three places and the minima above
 //! them, O(log n). Altogether O(n log n), whatever the symbols are.
@@ -268,8 +268,8 @@ fn merge_by_tree(symbols: &mut Vec<u32>, rule: &impl MergeRule, scratch: &mut Me
     symbols.retain(|&symbol| symbol != NONE);
 }
 
-/// Fills the tree and returns its depth, or 0 if it was interrupted; every level is a whole number of blocks, the last one
-/// block.
+/// Fills the tree and returns its depth, or 0 if it was interrupted; every level is a whole number of blocks, the last
+/// one block.
 fn plant(levels: &mut Vec<Vec<u32>>, symbols: &[u32], rule: &impl MergeRule, interrupt: &Interrupt) -> usize {
     let mut depth = 0;
     loop {

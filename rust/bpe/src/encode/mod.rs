@@ -157,8 +157,8 @@ impl Encoder {
         Self { number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed), words, superwords }
     }
 
-    /// The number of pairs of tokens that merge in some text: the canonical ones. For a vocabulary without a canonical form,
-    /// of all that may merge.
+    /// The number of pairs of tokens that merge in some text: the canonical ones. For a vocabulary without a canonical
+    /// form, of all that may merge.
     pub(crate) fn n_merges(&self) -> usize {
         match &self.words.rule {
             Rule::Canonical(canonical) => canonical.pairs.len(),
@@ -169,7 +169,8 @@ impl Encoder {
     /// Appends the ids of pretokens to `ids`. O(n log n) in the bytes of a pretoken that is not known yet.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Text`] for a byte without a token, at its offset in the text, unless there is an unknown token.
+    /// [`crate::ErrorKind::Text`] for a byte without a token, at its offset in the text, unless there is an unknown
+    /// token.
     pub fn encode_pretokens(
         &self,
         pretokens: Pretokens<'_>,

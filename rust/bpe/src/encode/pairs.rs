@@ -1,8 +1,9 @@
 //! The merges in a form made for looking pairs up: open addressing in one flat array of 8-byte entries.
 //!
 //! A symbol is a number for a token that merges can make: a byte is its own value, and what the merge of rank *r* makes
-//! is 256 + *r*. So the rank of a merge is (but for 256) the symbol that it makes, one entry holds left, right and result
-//! at 21 bits each, and looking a pair up touches one cache line. Pairs of bytes, which every word starts with, have a table of their own.
+//! is 256 + *r*. So the rank of a merge is (but for 256) the symbol that it makes, one entry holds left, right and
+//! result at 21 bits each, and looking a pair up touches one cache line. Pairs of bytes, which every word starts with,
+//! have a table of their own.
 
 use super::merge::{MergeRule, NO_MERGE};
 use super::prefetch;

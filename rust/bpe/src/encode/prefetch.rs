@@ -1,8 +1,8 @@
 //! Asking for memory before it is needed.
 
+/// Asks for the cache line at `place`, if the machine can; nothing else depends on it.
 #[allow(unsafe_code)]
 #[inline]
-/// Asks for the cache line at `place`, if the machine can; nothing else depends on it.
 pub(crate) fn prefetch<T>(place: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch reads nothing; any address will do.

@@ -1,10 +1,10 @@
 //! The merges in a form made for looking pairs up with few visits to far memory.
 //!
-//! Most pairs that are asked for do not merge, and a hash table answers each of those questions from another cache line. Here every left
-//! symbol has a row: a header of eight bytes, with a signature that settles most questions, and a small hash table of the right symbols
-//! that it merges with. Symbols are numbered by rank, which is about by how often they occur, so the headers
-//! and rows that are used most lie together and stay in the cache. Pairs of bytes, which every word starts with, have a table of
-//! their own.
+//! Most pairs that are asked for do not merge, and a hash table answers each of those questions from another cache
+//! line. Here every left symbol has a row: a header of eight bytes, with a signature that settles most questions, and a
+//! small hash table of the right symbols that it merges with. Symbols are numbered by rank, which is about by how often
+//! they occur, so the headers and rows that are used most lie together and stay in the cache. Pairs of bytes, which
+//! every word starts with, have a table of their own.
 
 use super::merge::{MergeRule, NO_MERGE};
 use super::prefetch;

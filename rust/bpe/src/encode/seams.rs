@@ -1,15 +1,16 @@
 //! Places between two characters where a text may be cut, because no token reaches over them.
 //!
-//! What a merge makes is a token of the vocabulary. So where no token has the last bytes before a place and the first bytes
-//! after it inside, no merge ever reaches over it, and what lies before it and after it can be encoded apart. Most pairs of
-//! Chinese or Korean characters are such *seams*, and a sentence falls apart into pieces that are short and well known.
+//! What a merge makes is a token of the vocabulary. So where no token has the last bytes before a place and the first
+//! bytes after it inside, no merge ever reaches over it, and what lies before it and after it can be encoded apart.
+//! Most pairs of Chinese or Korean characters are such *seams*, and a sentence falls apart into pieces that are short
+//! and well known.
 //!
-//! A vocabulary may have tokens that no merge makes but that a word becomes if it is one as a whole. A word is cut so that no
-//! piece of it is such a token.
+//! A vocabulary may have tokens that no merge makes but that a word becomes if it is one as a whole. A word is cut so
+//! that no piece of it is such a token.
 //!
 //! What a token has on either side of a place is a whole character, or the end of one at the front of the token, or the
-//! beginning of one at its back. All such pairs of a vocabulary are listed, and a place of a text is looked up with as many bytes on
-//! either side as some token has there.
+//! beginning of one at its back. All such pairs of a vocabulary are listed, and a place of a text is looked up with as
+//! many bytes on either side as some token has there.
 
 use super::bit_set::{hash, BitSet};
 use super::cache::LONGEST_SHORT;
@@ -19,8 +20,8 @@ use std::ops::Range;
 /// The places that some token of a set has inside.
 #[derive(Debug)]
 pub(super) struct Seams {
-    /// By the byte before and the byte after: the numbers of bytes that tokens have there of the characters on both sides, a
-    /// bit for each two.
+    /// By the byte before and the byte after: the numbers of bytes that tokens have there of the characters on both
+    /// sides, a bit for each two.
     shapes: Vec<u16>,
     /// The bytes before and after, where they are not one each; may have too many.
     sides: BitSet,
@@ -61,8 +62,8 @@ impl Seams {
         text.iter().fold(false, |has, &byte| has | is_without_spaces(byte))
     }
 
-    /// Appends the safe places inside a word to `places`, if it is a long run of characters without spaces. Other words are
-    /// short, or come again as they are.
+    /// Appends the safe places inside a word to `places`, if it is a long run of characters without spaces. Other words
+    /// are short, or come again as they are.
     #[inline]
     pub(super) fn add_cuts(&self, text: &[u8], word: Range<u32>, places: &mut Vec<u32>) {
         if word.end - word.start <= LONGEST_SHORT as u32 {
@@ -154,8 +155,8 @@ impl Sides {
     }
 }
 
-/// Whether a byte starts a character of those of three or four bytes, most of whose scripts are written without spaces; not
-/// those with 0xE2, which are signs.
+/// Whether a byte starts a character of those of three or four bytes, most of whose scripts are written without spaces;
+/// not those with 0xE2, which are signs.
 #[inline]
 fn is_without_spaces(byte: u8) -> bool {
     byte >= 0xE0 && byte != 0xE2

@@ -1,19 +1,21 @@
 //! Superwords: tokens that reach over white space, in two levels, exactly.
 //!
 //! A SuperBPE vocabulary learns words first and superwords later, so all merges that make words have lower ranks than
-//! those that join words, and a pretoken, which is often a whole sentence, is encoded by the former as far as they go, then by the
-//! latter. That lets each level work on small pieces:
+//! those that join words, and a pretoken, which is often a whole sentence, is encoded by the former as far as they go,
+//! then by the latter. That lets each level work on small pieces:
 //!
-//! **Words.** The merges below a limit (the rank of the first token with a space inside) are applied to the words of the pretoken, as another
-//! pretokenizer finds them, through the cache that encodes words anyway. That is the same as applying them to
-//! the whole if none of them can reach over the place between two words. Where one could ([`Seams`]), the two words stay one.
+//! **Words.** The merges below a limit (the rank of the first token with a space inside) are applied to the words of
+//! the pretoken, as another pretokenizer finds them, through the cache that encodes words anyway. That is the same as
+//! applying them to the whole if none of them can reach over the place between two words. Where one could ([`Seams`]),
+//! the two words stay one.
 //!
 //! **Superwords.** What is left is a sequence of symbols, a few of which merge on. A merge above the limit that joins
-//! *a* and *b* makes a token in whose own encoding by the lower merges the last symbol of *a* stands before the first of *b*. So the
-//! neighbours that stand side by side in some superword are listed at load, and the sequence falls apart wherever two symbols are not listed, mostly into
-//! single symbols. The list may hold too much (it is a bit set of hashes), never too little: too much costs time alone.
+//! *a* and *b* makes a token in whose own encoding by the lower merges the last symbol of *a* stands before the first
+//! of *b*. So the neighbours that stand side by side in some superword are listed at load, and the sequence falls apart
+//! wherever two symbols are not listed, mostly into single symbols. The list may hold too much (it is a bit set of
+//! hashes), never too little: too much costs time alone.
 //!
-//! Source: the two stages are those of A. Liu et al., "SuperBPE: Space Travel for Language Models", COLM 2025, section 2.
+//! Source: the two stages are those of A. Liu et al., "SuperBPE: Space Travel for Language Models", COLM 2025, §2.
 
 use super::bit_set::{self, BitSet};
 use super::canonical::{Canonical, NONE};
@@ -41,8 +43,8 @@ pub(super) struct Superwords {
 }
 
 impl Superwords {
-    /// The two levels of a vocabulary, and the first symbol of the second; `None` if it has no superwords, or merges that
-    /// do not keep to the levels.
+    /// The two levels of a vocabulary, and the first symbol of the second; `None` if it has no superwords, or merges
+    /// that do not keep to the levels.
     pub(super) fn new(words: &Words) -> Option<(Self, u32)> {
         let Rule::Canonical(canonical) = &words.rule else { return None };
         let token = |symbol: u32| words.vocabulary.token_bytes(canonical.token_ids[symbol as usize]);

@@ -1,7 +1,7 @@
 //! Symbols: numbers for what merges make, and what each is made of.
 //!
-//! A byte is its own symbol, and what the merge of rank *r* makes is 256 + *r*. So of two symbols the higher number is the one that
-//! was made later.
+//! A byte is its own symbol, and what the merge of rank *r* makes is 256 + *r*. So of two symbols the higher number is
+//! the one that was made later.
 
 use super::merge::MergeRule;
 use super::pairs::MOST_SYMBOLS;
@@ -79,13 +79,13 @@ impl Symbols {
         merges.filter(|&(left, ..)| left != NONE)
     }
 
-    /// Whether the bytes of two symbols, together, encode to the two by the merges that are older than what the two would
-    /// become.
+    /// Whether the bytes of two symbols, together, encode to the two by the merges that are older than what the two
+    /// would become.
     ///
     /// Goes back in time: of the two symbols next to the seam, the one that was made last is taken apart again, and so
-    /// on to single bytes. If at any time the two could have merged before one of them was taken up by what it became part of, they would have.
-    /// (Of equal ranks the left goes first.) Source: `is_valid_token_pair` of H. van Antwerpen, A. Neubeck, "So many
-    /// tokens, so little time", GitHub 2024, where it is proved.
+    /// on to single bytes. If at any time the two could have merged before one of them was taken up by what it became
+    /// part of, they would have. (Of equal ranks the left goes first.) Source: `is_valid_token_pair` of H. van
+    /// Antwerpen, A. Neubeck, "So many tokens, so little time", GitHub 2024, where it is proved.
     pub(super) fn stay_apart(
         &self,
         mut left: u32,

@@ -225,7 +225,7 @@ impl Counter {
             }
             Ok(units)
         };
-        for units in map_ranges(ranges, count) {
+        for units in map_ranges(&ranges, count) {
             self.units.add_all(&units?)?;
         }
         Ok(())

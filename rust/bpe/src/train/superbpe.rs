@@ -78,7 +78,7 @@ pub(super) fn tokenize(
         };
         let lengths = (start..end).map(|index| units.get(index).0.len());
         let mut index = start;
-        for (token_ids, lengths) in map_ranges(split_by_weight(lengths, threads), tokenize_range) {
+        for (token_ids, lengths) in map_ranges(&split_by_weight(lengths, threads), tokenize_range) {
             let mut rest = &token_ids[..];
             for length in lengths {
                 let (unit, tail) = rest.split_at(length);
