@@ -81,18 +81,6 @@ impl Output for Vec<u32> {
 #[derive(Debug, Default)]
 pub(crate) struct Count {
     n_ids: usize,
-    /// The ids of the pretokens that are being counted.
-    ids: Vec<u32>,
-}
-
-impl Count {
-    /// Adds the number of the ids that `encode` appends.
-    fn add(&mut self, encode: impl FnOnce(&mut Vec<u32>) -> Result<(), Error>) -> Result<(), Error> {
-        self.ids.clear();
-        encode(&mut self.ids)?;
-        self.n_ids += self.ids.len();
-        Ok(())
-    }
 }
 
 impl Sink for Count {
@@ -106,7 +94,8 @@ impl Sink for Count {
         pretokens: Pretokens<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        self.add(|ids| encoder.encode_pretokens(pretokens, scratch, ids))
+        self.n_ids += encoder.count(pretokens, scratch)?;
+        Ok(())
     }
 }
 
@@ -124,7 +113,8 @@ impl Output for Count {
         scratch: &mut Scratch,
         ends: &mut Vec<u32>,
     ) -> Result<(), Error> {
-        self.add(|ids| encoder.encode_with_ends(pretokens, scratch, ids, ends))
+        self.n_ids += encoder.count_with_ends::<true>(pretokens, scratch, ends)?;
+        Ok(())
     }
 
     fn append(&mut self, other: &mut Self) {

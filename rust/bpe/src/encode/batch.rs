@@ -9,6 +9,7 @@
 use super::cache::{self, Key, ShortTable, LONGEST_SHORT, NOWHERE};
 use super::canonical::NONE;
 use super::dispatch::with_best_features;
+use super::ids::Ids;
 use super::merge::{merge_side_by_side, Word};
 use super::words::{Rule, Words};
 use super::{Pretokens, Scratch};
@@ -104,7 +105,7 @@ impl Batch {
     }
 
     /// Writes the ids of the words that were found, and lists the others; returns the number of ids.
-    fn write_known<const ENDS: bool>(&mut self, n_words: usize, table: ShortTable<'_>) -> usize {
+    fn write_known<const ENDS: bool, I: Ids>(&mut self, n_words: usize, table: ShortTable<'_>) -> usize {
         with_best_features(
             #[inline(always)]
             || {
@@ -115,8 +116,10 @@ impl Batch {
                 for (number, (&place, end)) in places[..n_words].iter().zip(ends).enumerate() {
                     if place == NOWHERE {
                         gaps.push(Gap::new(number, n_known));
-                    } else {
+                    } else if I::ARE_KEPT {
                         n_known += table.write_ids(place, &mut ids[n_known..]);
+                    } else {
+                        n_known += table.n_ids(place);
                     }
                     if ENDS {
                         *end = n_known as u32;
@@ -135,30 +138,30 @@ impl Words {
         &self,
         words: Pretokens<'_>,
         scratch: &mut Scratch,
-        ids: &mut Vec<u32>,
+        ids: &mut impl Ids,
         ends: &mut Vec<u32>,
     ) -> Result<(), Error> {
-        let n_before = ids.len();
+        let n_before = ids.n_ids();
         for words in words.chunks(BATCH) {
-            let n_done = (ids.len() - n_before) as u32;
-            self.encode_batch::<ENDS>(words, n_done, scratch, ids, ends)?;
+            let n_done = (ids.n_ids() - n_before) as u32;
+            self.encode_batch::<ENDS, _>(words, n_done, scratch, ids, ends)?;
         }
         Ok(())
     }
 
-    fn encode_batch<const ENDS: bool>(
+    fn encode_batch<const ENDS: bool, I: Ids>(
         &self,
         words: Pretokens<'_>,
         n_done: u32,
         scratch: &mut Scratch,
-        ids: &mut Vec<u32>,
+        ids: &mut I,
         ends: &mut Vec<u32>,
     ) -> Result<(), Error> {
         let n_words = words.ends.len();
         let table = scratch.short_words.table();
         scratch.batch.make_keys(words, table);
         scratch.batch.find(n_words, table);
-        let n_known = scratch.batch.write_known::<ENDS>(n_words, table);
+        let n_known = scratch.batch.write_known::<ENDS, I>(n_words, table);
         if !scratch.batch.gaps.is_empty() {
             self.encode_gaps(words, scratch)?;
         }
@@ -176,11 +179,11 @@ impl Words {
         }
         let mut done = 0;
         for gap in gaps {
-            ids.extend_from_slice(&known_ids[done..gap.n_before]);
-            ids.extend_from_slice(&new_ids[gap.new_ids.clone()]);
+            ids.add(&known_ids[done..gap.n_before]);
+            ids.add(&new_ids[gap.new_ids.clone()]);
             done = gap.n_before;
         }
-        ids.extend_from_slice(&known_ids[done..n_known]);
+        ids.add(&known_ids[done..n_known]);
         Ok(())
     }
 

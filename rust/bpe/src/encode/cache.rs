@@ -181,6 +181,12 @@ impl ShortTable<'_> {
         }
     }
 
+    /// The number of ids of the word at a place.
+    #[inline(always)]
+    pub(super) fn n_ids(self, place: u32) -> usize {
+        (self.pairs[place as usize / 2].0[place as usize % 2].ids[0] >> ID_BITS) as usize
+    }
+
     /// Writes the ids of the word at a place to the front of `out`, and perhaps rubbish behind them, up to four in all;
     /// returns how many.
     #[inline(always)]

@@ -10,6 +10,7 @@ mod bit_set;
 mod cache;
 mod canonical;
 mod dispatch;
+mod ids;
 mod merge;
 mod pairs;
 mod prefetch;
@@ -31,6 +32,7 @@ use crate::{Error, Interrupt, MergeTable, Merges, Vocabulary};
 use batch::Batch;
 use cache::{LongWords, ShortWords};
 use canonical::Canonical;
+use ids::{Ids, NumberOfIds};
 use seams::Seams;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -184,6 +186,28 @@ impl Encoder {
         }
     }
 
+    /// The number of ids of pretokens; see [`Encoder::encode_pretokens`].
+    pub(crate) fn count(&self, pretokens: Pretokens<'_>, scratch: &mut Scratch) -> Result<usize, Error> {
+        if self.superwords.is_some() {
+            let mut ids = Vec::new();
+            return self.encode_pretokens(pretokens, scratch, &mut ids).map(|()| ids.len());
+        }
+        self.count_with_ends::<false>(pretokens, scratch, &mut Vec::new())
+    }
+
+    /// The same, and with `ENDS` as [`Encoder::encode_with_ends`].
+    pub(crate) fn count_with_ends<const ENDS: bool>(
+        &self,
+        pretokens: Pretokens<'_>,
+        scratch: &mut Scratch,
+        ends: &mut Vec<u32>,
+    ) -> Result<usize, Error> {
+        scratch.belong_to(self);
+        let mut number = NumberOfIds::default();
+        self.encode_words::<ENDS>(pretokens, scratch, &mut number, ends)?;
+        Ok(number.0)
+    }
+
     /// Whether [`Encoder::encode_with_ends`] can be called: if pretokens are words.
     pub(crate) fn knows_ends(&self) -> bool {
         self.superwords.is_none()
@@ -206,7 +230,7 @@ impl Encoder {
         &self,
         pretokens: Pretokens<'_>,
         scratch: &mut Scratch,
-        ids: &mut Vec<u32>,
+        ids: &mut impl Ids,
         ends: &mut Vec<u32>,
     ) -> Result<(), Error> {
         let text = pretokens.content().as_bytes();

@@ -1,0 +1,42 @@
+//! Where ids go: into a list, or only into their number.
+
+/// Takes ids.
+pub(super) trait Ids {
+    /// Whether the ids themselves are wanted; otherwise those that are added may be any.
+    const ARE_KEPT: bool;
+
+    /// How many there are.
+    fn n_ids(&self) -> usize;
+
+    /// Takes some more.
+    fn add(&mut self, ids: &[u32]);
+}
+
+impl Ids for Vec<u32> {
+    const ARE_KEPT: bool = true;
+
+    fn n_ids(&self) -> usize {
+        self.len()
+    }
+
+    #[inline]
+    fn add(&mut self, ids: &[u32]) {
+        self.extend_from_slice(ids);
+    }
+}
+
+/// A number of ids.
+#[derive(Debug, Default)]
+pub(super) struct NumberOfIds(pub(super) usize);
+
+impl Ids for NumberOfIds {
+    const ARE_KEPT: bool = false;
+
+    fn n_ids(&self) -> usize {
+        self.0
+    }
+
+    fn add(&mut self, ids: &[u32]) {
+        self.0 += ids.len();
+    }
+}
