@@ -72,7 +72,10 @@ pub fn merge_all(symbols: &mut Vec<u32>, rule: &impl MergeRule, scratch: &mut Me
         2..=16 => merge_word::<16>(symbols, rule),
         17..=32 => merge_word::<32>(symbols, rule),
         33..=64 => merge_word::<64>(symbols, rule),
-        _ => merge_by_tree(symbols, rule, scratch),
+        _ => with_best_features(
+            #[inline(always)]
+            || merge_by_tree(symbols, rule, scratch),
+        ),
     }
 }
 
@@ -230,6 +233,7 @@ const STEPS: usize = 1 << 14;
 const BRANCHES: usize = 16;
 const NONE: u32 = u32::MAX;
 
+#[inline(always)]
 fn merge_by_tree(symbols: &mut Vec<u32>, rule: &impl MergeRule, scratch: &mut MergeScratch) {
     if scratch.interrupt.is_set() {
         return;
@@ -270,6 +274,7 @@ fn merge_by_tree(symbols: &mut Vec<u32>, rule: &impl MergeRule, scratch: &mut Me
 
 /// Fills the tree and returns its depth, or 0 if it was interrupted; every level is a whole number of blocks, the last
 /// one block.
+#[inline(always)]
 fn plant(levels: &mut Vec<Vec<u32>>, symbols: &[u32], rule: &impl MergeRule, interrupt: &Interrupt) -> usize {
     let mut depth = 0;
     loop {
@@ -301,11 +306,13 @@ fn plant(levels: &mut Vec<Vec<u32>>, symbols: &[u32], rule: &impl MergeRule, int
     }
 }
 
+#[inline(always)]
 fn least_of(block: &[u32]) -> u32 {
     block.iter().fold(NO_MERGE, |least, &rank| least.min(rank))
 }
 
 /// The leftmost place of the lowest rank.
+#[inline(always)]
 fn least(levels: &[Vec<u32>]) -> Option<(u32, u32)> {
     let lowest = least_of(levels.last()?);
     if lowest == NO_MERGE {
@@ -314,21 +321,31 @@ fn least(levels: &[Vec<u32>]) -> Option<(u32, u32)> {
     let mut place = 0;
     for level in levels.iter().rev() {
         let block = &level[place * BRANCHES..][..BRANCHES];
-        place = place * BRANCHES + block.iter().position(|&rank| rank == lowest)?;
+        let is_lowest = |(bit, &rank): (usize, &u32)| u32::from(rank == lowest) << bit;
+        let found: u32 = block.iter().enumerate().map(is_lowest).fold(0, std::ops::BitOr::bitor);
+        place = place * BRANCHES + found.trailing_zeros() as usize;
     }
     Some((place as u32, lowest))
 }
 
 /// Changes a rank and the minima above it, as far up as they change.
+#[inline(always)]
 fn set(levels: &mut [Vec<u32>], place: u32, rank: u32) {
     let mut place = place as usize;
     let mut value = rank;
-    for level in levels {
-        if level[place] == value {
+    for number in 0..levels.len() {
+        let level = &mut levels[number];
+        let old = std::mem::replace(&mut level[place], value);
+        place /= BRANCHES;
+        let Some(&least) = levels.get(number + 1).map(|above| &above[place]) else { return };
+        if value > least {
+            if old != least {
+                return;
+            }
+            value = least_of(&levels[number][place * BRANCHES..][..BRANCHES]);
+        }
+        if value == least {
             return;
         }
-        level[place] = value;
-        place /= BRANCHES;
-        value = least_of(&level[place * BRANCHES..][..BRANCHES]);
     }
 }
