@@ -2,7 +2,8 @@
 //!
 //! A word goes through three stages, each exact, each for what the one before leaves: a bounded cache of words seen
 //! before (`cache`), the vocabulary (a word that is a token, as most are), the merge rule (`merge`) over the merges
-//! that can happen (`canonical`). Vocabularies with superwords do this for words and then join them (`superwords`).
+//! that can happen (`canonical`). Vocabularies with superwords do this for words and then join them (`superwords`). A very
+//! long pretoken is encoded in windows (`windows`), so that it needs no more memory than others.
 #![allow(clippy::inline_always)] // What `dispatch` compiles for this machine must be part of it.
 
 mod batch;
@@ -19,6 +20,7 @@ mod rows;
 mod seams;
 mod superwords;
 mod symbols;
+mod windows;
 mod words;
 
 pub use merge::{merge_all, MergeRule, MergeScratch};
@@ -37,6 +39,7 @@ use seams::Seams;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use superwords::{Links, Superwords};
+use windows::Windows;
 use words::{Rule, Words};
 
 /// What to do with a byte that has no token of its own.
@@ -73,6 +76,8 @@ pub struct Scratch {
     /// The pieces of the pretokens, and the numbers of those that are the last of theirs.
     pieces: (Vec<u32>, Vec<u32>),
     links: Links,
+    /// The ids of a window of a long pretoken.
+    window_ids: Vec<u32>,
 }
 
 impl Default for Scratch {
@@ -89,6 +94,7 @@ impl Default for Scratch {
             outputs: Default::default(),
             pieces: Default::default(),
             links: Links::default(),
+            window_ids: Vec::new(),
         }
     }
 }
@@ -131,6 +137,8 @@ pub struct Encoder {
     number: u64,
     words: Words,
     superwords: Option<Superwords>,
+    /// `None` if the lengths of tokens do not say where in the text they are.
+    windows: Option<Windows>,
 }
 
 impl Encoder {
@@ -156,7 +164,9 @@ impl Encoder {
             superwords
         });
         words.seams = words.find_seams();
-        Self { number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed), words, superwords }
+        // A token that stands for missing bytes has no length of its own.
+        let windows = words.unknown.is_none().then(|| Windows::new(&words));
+        Self { number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed), words, superwords, windows }
     }
 
     /// The number of pairs of tokens that merge in some text: the canonical ones. For a vocabulary without a canonical
@@ -180,6 +190,19 @@ impl Encoder {
         ids: &mut Vec<u32>,
     ) -> Result<(), Error> {
         scratch.belong_to(self);
+        match self.windows.filter(|windows| pretokens.n_bytes() > windows.longest_whole) {
+            None => self.encode_whole(pretokens, scratch, ids),
+            Some(windows) => self.encode_long(pretokens, windows, scratch, ids),
+        }
+    }
+
+    /// Appends the ids of pretokens, none of which is divided.
+    fn encode_whole(
+        &self,
+        pretokens: Pretokens<'_>,
+        scratch: &mut Scratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<(), Error> {
         match &self.superwords {
             None => self.encode_words::<false>(pretokens, scratch, ids, &mut Vec::new()),
             Some(superwords) => superwords.encode(&self.words, pretokens, scratch, ids),

@@ -97,6 +97,16 @@ impl Words {
         Some(seams)
     }
 
+    /// The tokens that no merge makes, so that only a whole word becomes one; perhaps some more.
+    pub(super) fn only_whole(&self) -> impl Iterator<Item = &[u8]> {
+        let is_made = |token_id: u32| match &self.rule {
+            Rule::Canonical(canonical) => canonical.symbols[token_id as usize] != NONE,
+            Rule::Full(_) => false,
+        };
+        let tokens = self.vocabulary.iter().filter(|_| self.whole_words_first);
+        tokens.filter(move |(token_id, _)| !is_made(*token_id)).map(|(_, token)| token)
+    }
+
     /// The token that a word as a whole is, whose [`Vocabulary::hash`] is known.
     #[inline]
     pub(super) fn whole_word(&self, hash: u64, word: &[u8]) -> Option<u32> {
