@@ -30,6 +30,9 @@ use std::sync::Arc;
 /// Bytes of text that are scanned together, so that all that is noted about them stays in the nearest cache.
 const WINDOW: usize = 8192;
 
+/// The longest window whose memory is kept for the next.
+const LONGEST_KEPT: usize = 1 << 20;
+
 /// Finds the boundaries of a known pattern. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Scanner {
@@ -107,6 +110,9 @@ impl Scanner {
         loop {
             let end = boundary_before(rest, window).min(most);
             self.scan_window(&rest.as_bytes()[..end], is_complete && end == most, scratch);
+            if end > LONGEST_KEPT {
+                *scratch = ScanScratch { ends: std::mem::take(&mut scratch.ends), ..ScanScratch::default() };
+            }
             if let Some(&end) = scratch.ends.last() {
                 return start + end as usize;
             }
