@@ -190,10 +190,15 @@ impl Encoder {
         ids: &mut Vec<u32>,
     ) -> Result<(), Error> {
         scratch.belong_to(self);
-        match self.windows.filter(|windows| pretokens.n_bytes() > windows.longest_whole) {
+        match self.windows_for(pretokens) {
             None => self.encode_whole(pretokens, scratch, ids),
             Some(windows) => self.encode_long(pretokens, windows, scratch, ids),
         }
+    }
+
+    /// The windows for pretokens of which some are long.
+    fn windows_for(&self, pretokens: Pretokens<'_>) -> Option<Windows> {
+        self.windows.filter(|windows| pretokens.is_any_longer_than(windows.longest_whole))
     }
 
     /// Appends the ids of pretokens, none of which is divided.
@@ -211,7 +216,7 @@ impl Encoder {
 
     /// The number of ids of pretokens; see [`Encoder::encode_pretokens`].
     pub(crate) fn count(&self, pretokens: Pretokens<'_>, scratch: &mut Scratch) -> Result<usize, Error> {
-        if self.superwords.is_some() {
+        if self.superwords.is_some() || self.windows_for(pretokens).is_some() {
             let mut ids = Vec::new();
             return self.encode_pretokens(pretokens, scratch, &mut ids).map(|()| ids.len());
         }

@@ -42,6 +42,14 @@ impl<'t> Pretokens<'t> {
         self.ends.last().map_or(0, |&end| self.base + end as usize - self.start)
     }
 
+    /// Whether one of them has more bytes than this.
+    pub(super) fn is_any_longer_than(&self, n_bytes: usize) -> bool {
+        let Some(&first) = self.ends.first().filter(|_| self.n_bytes() > n_bytes) else { return false };
+        let others = self.ends.iter().zip(&self.ends[1..]).map(|(&start, &end)| end - start);
+        let longest_other = others.fold(0, u32::max) as usize;
+        longest_other.max(self.base + first as usize - self.start) > n_bytes
+    }
+
     /// Where a pretoken lies in the text.
     #[inline]
     pub(super) fn range(&self, number: usize) -> Range<usize> {
