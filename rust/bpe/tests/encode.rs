@@ -208,6 +208,34 @@ fn bytes_without_a_token_are_unknown_or_an_error() {
 }
 
 #[test]
+fn caches_that_overflow_change_nothing() {
+    let tokens = ["a", "b", "c", "ab", "ca", "abc", "abca", "bb"];
+    let numbered = (0..).zip(tokens.iter().map(|token| token.as_bytes().to_vec())).collect();
+    let vocabulary = Vocabulary::new(numbered).unwrap();
+    let merges = Merges::from_pairs(&vocabulary, &[(0, 1), (2, 0), (3, 2), (5, 0), (1, 1)]).unwrap();
+    let table = MergeTable::new(&vocabulary, &merges);
+    let encoder = Encoder::new(vocabulary, &merges, false, None);
+    let mut small = Scratch::with_cache_of(0);
+    let mut large = Scratch::with_cache_of(1 << 20);
+    let mut random = 1_u64;
+    for _ in 0..40_000 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let letters =
+            (0..=random >> 61).map(|place| ['a', 'b', 'c'][(random >> (5 * place) & 31) as usize % 3]);
+        let short: String = letters.collect();
+        // Both caches take part, and words come again.
+        let word = if random >> 60 & 1 == 0 { short.repeat(5) } else { short };
+        let mut expected = word.bytes().map(|byte| u32::from(byte - b'a')).collect();
+        merge_all(&mut expected, &table, &mut MergeScratch::default());
+        for scratch in [&mut small, &mut large] {
+            let mut ids = Vec::new();
+            encoder.encode(&word, scratch, &mut ids).unwrap();
+            assert_eq!(ids, expected, "{word}");
+        }
+    }
+}
+
+#[test]
 fn scratch_may_go_from_one_encoder_to_another() {
     let mut scratch = Scratch::default();
     let long = "ab".repeat(40);

@@ -37,7 +37,7 @@ use canonical::Canonical;
 use ids::{Ids, NumberOfIds};
 use seams::Seams;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use superwords::{Links, Superwords};
 use windows::Windows;
 use words::{Rule, Words};
@@ -51,10 +51,12 @@ pub struct UnknownToken {
     pub fuse: bool,
 }
 
-/// What the cache of short words takes at most.
-const SHORT_WORDS_BYTES: usize = 16 << 20;
-/// What the cache of long words takes at most.
-const LONG_WORDS_BYTES: usize = 16 << 20;
+/// What the caches of words take at most, in bytes, half of it for short words: the environment variable
+/// `PORTMANTEAU_CACHE_MIB`, read when it is first needed, or 32 MiB.
+static CACHE_BYTES: LazyLock<usize> = LazyLock::new(|| {
+    let mebibytes = std::env::var("PORTMANTEAU_CACHE_MIB").ok().and_then(|number| number.parse().ok());
+    mebibytes.unwrap_or(32_usize).saturating_mul(1 << 20)
+});
 
 /// Memory that an encoder keeps from word to word: give each thread its own, and keep it warm. Another encoder may go on
 /// with it, but starts with empty caches.
@@ -62,6 +64,8 @@ const LONG_WORDS_BYTES: usize = 16 << 20;
 pub struct Scratch {
     /// The number of the encoder whose words the caches hold.
     owner: u64,
+    /// What the caches take at most.
+    cache_bytes: usize,
     symbols: Vec<u32>,
     merge: MergeScratch,
     short_words: ShortWords,
@@ -82,12 +86,21 @@ pub struct Scratch {
 
 impl Default for Scratch {
     fn default() -> Self {
+        Self::with_cache_of(*CACHE_BYTES)
+    }
+}
+
+impl Scratch {
+    /// Memory of which the caches of words take about so many bytes at most, though never less than a few hundred words.
+    #[must_use]
+    pub fn with_cache_of(cache_bytes: usize) -> Self {
         Self {
             owner: 0,
+            cache_bytes,
             symbols: Vec::new(),
             merge: MergeScratch::default(),
-            short_words: ShortWords::new(SHORT_WORDS_BYTES),
-            long_words: LongWords::new(LONG_WORDS_BYTES),
+            short_words: ShortWords::new(cache_bytes / 2),
+            long_words: LongWords::new(cache_bytes / 2),
             batch: Batch::default(),
             found: ScanScratch::default(),
             words_found: ScanScratch::default(),
@@ -97,9 +110,7 @@ impl Default for Scratch {
             window_ids: Vec::new(),
         }
     }
-}
 
-impl Scratch {
     /// Lets `interrupt` stop the encoding that this takes part in.
     #[must_use]
     pub fn interrupted_by(mut self, interrupt: &Interrupt) -> Self {
@@ -121,8 +132,8 @@ impl Scratch {
     fn belong_to(&mut self, encoder: &Encoder) {
         if self.owner != encoder.number {
             self.owner = encoder.number;
-            self.short_words = ShortWords::new(SHORT_WORDS_BYTES);
-            self.long_words = LongWords::new(LONG_WORDS_BYTES);
+            self.short_words = ShortWords::new(self.cache_bytes / 2);
+            self.long_words = LongWords::new(self.cache_bytes / 2);
         }
     }
 }
