@@ -1,4 +1,7 @@
-"""Draws benches/README.md and its plots from the newest records: python benches/draw.py [--check]"""
+"""Draws the tables of README.md and benches/README.md, and the plots, from the newest records.
+
+python benches/draw.py [--check]
+"""
 
 from __future__ import annotations
 
@@ -72,15 +75,50 @@ def instructions(records: dict[str, dict[str, Any]]) -> str:
     return f"{conditions}\n\n{tables.as_markdown(header, table)}"
 
 
-def readme() -> str:
-    """The README with what stands between the marks drawn anew."""
-    content = (HERE / "README.md").read_text(encoding="utf-8")
-    for comparison, draw in {"encode": encoding, "peers": peers, "instructions": instructions}.items():
+def summary(records: dict[str, dict[str, Any]]) -> str:
+    """Encoding: a row for each vocabulary and text, our median and that of the fastest peer."""
+    table = []
+    for record in records.values():
+        for result in record["results"]:
+            cells = []
+            for cell in CELLS:
+                medians = medians_of(result, cell)
+                ours = medians.pop("portmanteau")
+                cells.append(f"{ours:.0f} : {max(medians.values()):.0f}")
+            table.append([f"{result['vocabulary']}, {result['text']}", *cells])
+    name, record = next(iter(records.items()))
+    plot = plot_path(name).relative_to(HERE.parent).as_posix()
+    conditions = f"{name[:10]}, {tables.conditions(record)}"
+    return f"{conditions}\n\n{tables.as_markdown(['', *CELLS], table)}\n\n![The medians]({plot})"
+
+
+# By file: what stands between its marks.
+DRAWN = {
+    HERE / "README.md": {"encode": encoding, "peers": peers, "instructions": instructions},
+    HERE.parent / "README.md": {"encode": summary},
+}
+
+
+def drawn(path: Path) -> str:
+    """A file with what stands between the marks drawn anew."""
+    content = path.read_text(encoding="utf-8")
+    for comparison, draw in DRAWN[path].items():
         begin, end = MARK.format("begin", comparison), MARK.format("end", comparison)
         before, _, rest = content.partition(begin)
         _, _, after = rest.partition(end)
         content = f"{before}{begin}\n\n{draw(newest_records(comparison))}\n\n{end}{after}"
     return content
+
+
+def medians_of(result: dict[str, Any], cell: str) -> dict[str, float]:
+    """By library that is right, `portmanteau` or name and version of a peer: the median of its samples."""
+    medians: dict[str, float] = {}
+    for library in result["libraries"]:
+        if "speeds" in library:
+            is_ours = library["name"] == "portmanteau"
+            name = library["name"] if is_ours else f"{library['name']} {library['version']}"
+            medians[name] = statistics.median(library["speeds"][cell])
+    return medians
 
 
 def plot_path(name: str) -> Path:
@@ -118,13 +156,9 @@ def draw_panel(panel: Any, result: dict[str, Any]) -> None:
     panel.set_title(f"{result['vocabulary']}, {result['text']}")
     panel.grid(axis="x")
     for row, cell in enumerate(CELLS):
-        medians = [
-            (library["name"], statistics.median(library["speeds"][cell]))
-            for library in result["libraries"]
-            if "speeds" in library
-        ]
-        ours = [speed for name, speed in medians if name == "portmanteau"]
-        speeds = sorted(speed for name, speed in medians if name != "portmanteau")
+        medians = medians_of(result, cell)
+        ours = [medians.pop("portmanteau")]
+        speeds = sorted(medians.values())
         panel.scatter(speeds[:-1], [row] * len(speeds[:-1]), s=14, color=GREY, label="other peers")
         panel.scatter(speeds[-1:], [row] * len(speeds[-1:]), s=40, color=ORANGE, label="the fastest peer")
         panel.scatter(ours, [row] * len(ours), s=40, color=BLUE, label="portmanteau")
@@ -136,19 +170,16 @@ def draw_panel(panel: Any, result: dict[str, Any]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--check", action="store_true", help="write nothing; fail if the README is not up to date"
+        "--check", action="store_true", help="write nothing; fail if a table is not up to date"
     )
     check = parser.parse_args().check
-    drawn = readme()
+    stale = [path for path in DRAWN if drawn(path) != path.read_text(encoding="utf-8")]
     if check:
-        stale = drawn != (HERE / "README.md").read_text(encoding="utf-8")
-        print(
-            "benches/README.md is stale: run python benches/draw.py"
-            if stale
-            else "benches/README.md is up to date"
-        )
-        return int(stale)
-    (HERE / "README.md").write_text(drawn, encoding="utf-8")
+        for path in stale:
+            print(f"{path.relative_to(HERE.parent)} is stale: run python benches/draw.py")
+        return int(bool(stale))
+    for path in stale:
+        path.write_text(drawn(path), encoding="utf-8")
     for name, record in newest_records("encode").items():
         content = plot(record).replace("<svg", '<svg style="background:white"', 1)
         plot_path(name).write_text(content, encoding="utf-8")
