@@ -85,7 +85,7 @@ def summary(records: dict[str, dict[str, Any]]) -> str:
                 medians = medians_of(result, cell)
                 ours = medians.pop("portmanteau")
                 cells.append(f"{ours:.0f} : {max(medians.values()):.0f}")
-            table.append([f"{result['vocabulary']}, {result['text']}", *cells])
+            table.append([name_of(result), *cells])
     name, record = next(iter(records.items()))
     plot = plot_path(name).relative_to(HERE.parent).as_posix()
     conditions = f"{name[:10]}, {tables.conditions(record)}"
@@ -108,6 +108,11 @@ def drawn(path: Path) -> str:
         _, _, after = rest.partition(end)
         content = f"{before}{begin}\n\n{draw(newest_records(comparison))}\n\n{end}{after}"
     return content
+
+
+def name_of(result: dict[str, Any]) -> str:
+    """The vocabulary, in short, and the text."""
+    return f"{result['vocabulary'].removesuffix('/tokenizer.json')}, {result['text']}"
 
 
 def medians_of(result: dict[str, Any], cell: str) -> dict[str, float]:
@@ -153,7 +158,7 @@ def draw_panel(panel: Any, result: dict[str, Any]) -> None:
     """A dot for the median of each library that is right: ours in blue, the fastest peer in orange, others in grey."""
     from portmanteau.plots import BLUE, GREY, ORANGE
 
-    panel.set_title(f"{result['vocabulary']}, {result['text']}")
+    panel.set_title(name_of(result))
     panel.grid(axis="x")
     for row, cell in enumerate(CELLS):
         medians = medians_of(result, cell)
