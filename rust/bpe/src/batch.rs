@@ -80,10 +80,10 @@ impl Tokenizer {
         whole.ends.reserve(documents.len());
         let n_workers = threads.min(tasks.len());
         if n_workers <= 1 {
-            let mut run_all = |scratch: &mut Scratch| {
+            let result = self.with_scratch(interrupt, |scratch| {
                 tasks.iter().try_for_each(|task| self.run_task(documents, task, special, scratch, &mut whole))
-            };
-            return self.with_scratch(interrupt, &mut run_all).map(|()| whole);
+            });
+            return result.map(|()| whole);
         }
         let mut workers: Vec<_> =
             (0..n_workers).map(|_| (self.scratches.take(interrupt), Part::default())).collect();

@@ -6,8 +6,8 @@
 //!
 //! A document with an added token in it, or with an error, is encoded alone.
 
-use crate::encode::{Encoder, Pretokens, Scratch};
-use crate::output::{Output, Sink};
+use crate::encode::{Encoder, Ids, Pretokens, Scratch};
+use crate::output::Sink;
 use crate::Error;
 
 /// The longest document that is short.
@@ -54,17 +54,17 @@ impl Gathered {
     }
 
     /// Adds the ids of all documents to `output`, and where each of them ends there to `ends`.
-    pub(crate) fn encode<O: Output>(
+    pub(crate) fn encode(
         &self,
         encoder: &Encoder,
         scratch: &mut Scratch,
-        output: &mut O,
+        output: &mut impl Ids,
         ends: &mut Vec<i64>,
     ) -> Result<(), Error> {
         let n_before = output.n_ids() as i64;
         let mut pretoken_ends = Vec::with_capacity(self.ends.len());
         let pretokens = Pretokens::new(&self.text, 0, &self.ends);
-        output.encode_with_ends(encoder, pretokens, scratch, &mut pretoken_ends)?;
+        encoder.encode_with_ends(pretokens, scratch, output, &mut pretoken_ends)?;
         ends.extend(self.documents.iter().map(|&n_pretokens| {
             let last = n_pretokens.checked_sub(1).map_or(0, |last| pretoken_ends[last]);
             n_before + i64::from(last)

@@ -1,5 +1,6 @@
 //! What encoding makes: the ids, or only their number.
 
+use crate::encode::Ids;
 use crate::{Encoder, Error, Pretokens, Scratch};
 
 /// Takes what is found in a text, in order.
@@ -17,21 +18,9 @@ pub(crate) trait Sink {
 }
 
 /// Takes ids as they are found, and is put together from parts.
-pub(crate) trait Output: Sink + Default + Send {
+pub(crate) trait Output: Sink + Ids + Default + Send {
     /// Makes room for the ids of about so many bytes of text.
     fn reserve_for(&mut self, n_bytes: usize);
-
-    /// The number of ids so far.
-    fn n_ids(&self) -> usize;
-
-    /// As [`Sink::encode_pretokens`], and appends the number of ids up to the end of each pretoken to `ends`.
-    fn encode_with_ends(
-        &mut self,
-        encoder: &Encoder,
-        pretokens: Pretokens<'_>,
-        scratch: &mut Scratch,
-        ends: &mut Vec<u32>,
-    ) -> Result<(), Error>;
 
     /// Takes what another has, which is empty then.
     fn append(&mut self, other: &mut Self);
@@ -58,20 +47,6 @@ impl Output for Vec<u32> {
         let _ = self.try_reserve(n_bytes / 3);
     }
 
-    fn n_ids(&self) -> usize {
-        self.len()
-    }
-
-    fn encode_with_ends(
-        &mut self,
-        encoder: &Encoder,
-        pretokens: Pretokens<'_>,
-        scratch: &mut Scratch,
-        ends: &mut Vec<u32>,
-    ) -> Result<(), Error> {
-        encoder.encode_with_ends(pretokens, scratch, self, ends)
-    }
-
     fn append(&mut self, other: &mut Self) {
         self.append(other);
     }
@@ -81,6 +56,18 @@ impl Output for Vec<u32> {
 #[derive(Debug, Default)]
 pub(crate) struct Count {
     n_ids: usize,
+}
+
+impl Ids for Count {
+    const ARE_KEPT: bool = false;
+
+    fn n_ids(&self) -> usize {
+        self.n_ids
+    }
+
+    fn add(&mut self, ids: &[u32]) {
+        self.n_ids += ids.len();
+    }
 }
 
 impl Sink for Count {
@@ -94,28 +81,12 @@ impl Sink for Count {
         pretokens: Pretokens<'_>,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        self.n_ids += encoder.count(pretokens, scratch)?;
-        Ok(())
+        encoder.count(pretokens, scratch, self)
     }
 }
 
 impl Output for Count {
     fn reserve_for(&mut self, _n_bytes: usize) {}
-
-    fn n_ids(&self) -> usize {
-        self.n_ids
-    }
-
-    fn encode_with_ends(
-        &mut self,
-        encoder: &Encoder,
-        pretokens: Pretokens<'_>,
-        scratch: &mut Scratch,
-        ends: &mut Vec<u32>,
-    ) -> Result<(), Error> {
-        self.n_ids += encoder.count_with_ends::<true>(pretokens, scratch, ends)?;
-        Ok(())
-    }
 
     fn append(&mut self, other: &mut Self) {
         self.n_ids += std::mem::take(&mut other.n_ids);

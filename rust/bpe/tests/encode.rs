@@ -68,8 +68,9 @@ fn golden_ids() {
     }
 }
 
-/// A vocabulary of a few bytes, among them a space and parts of characters of two and three bytes, and of what merges of any two earlier tokens
-/// make. Merges come in any order, so that a token may have a lower rank than one that it is built on.
+/// A vocabulary of a few bytes, among them a space and parts of characters of two and three bytes, and of what merges of
+/// any two earlier tokens make. Merges come in any order, so that a token may have a lower rank than one that it is
+/// built on.
 fn vocabularies() -> impl Strategy<Value = (Vocabulary, Vec<Merge>)> {
     let index = any::<prop::sample::Index>;
     prop::collection::vec((index(), index(), index()), 0..40).prop_map(|picks| {

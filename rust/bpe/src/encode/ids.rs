@@ -1,7 +1,7 @@
 //! Where ids go: into a list, or only into their number.
 
 /// Takes ids.
-pub(super) trait Ids {
+pub(crate) trait Ids {
     /// Whether the ids themselves are wanted; otherwise those that are added may be any.
     const ARE_KEPT: bool;
 
@@ -22,21 +22,5 @@ impl Ids for Vec<u32> {
     #[inline]
     fn add(&mut self, ids: &[u32]) {
         self.extend_from_slice(ids);
-    }
-}
-
-/// A number of ids.
-#[derive(Debug, Default)]
-pub(super) struct NumberOfIds(pub(super) usize);
-
-impl Ids for NumberOfIds {
-    const ARE_KEPT: bool = false;
-
-    fn n_ids(&self) -> usize {
-        self.0
-    }
-
-    fn add(&mut self, ids: &[u32]) {
-        self.0 += ids.len();
     }
 }

@@ -27,6 +27,7 @@ pub use merge::{merge_all, MergeRule, MergeScratch};
 
 pub use pretokens::Pretokens;
 
+pub(crate) use ids::Ids;
 pub(crate) use prefetch::prefetch;
 
 use crate::pretokenizer::scanner::ScanScratch;
@@ -34,7 +35,6 @@ use crate::{Error, Interrupt, MergeTable, Merges, Vocabulary};
 use batch::Batch;
 use cache::{LongWords, ShortWords};
 use canonical::Canonical;
-use ids::{Ids, NumberOfIds};
 use seams::Seams;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -225,26 +225,21 @@ impl Encoder {
         }
     }
 
-    /// The number of ids of pretokens; see [`Encoder::encode_pretokens`].
-    pub(crate) fn count(&self, pretokens: Pretokens<'_>, scratch: &mut Scratch) -> Result<usize, Error> {
-        if self.superwords.is_some() || self.windows_for(pretokens).is_some() {
-            let mut ids = Vec::new();
-            return self.encode_pretokens(pretokens, scratch, &mut ids).map(|()| ids.len());
-        }
-        self.count_with_ends::<false>(pretokens, scratch, &mut Vec::new())
-    }
-
-    /// The same, and with `ENDS` as [`Encoder::encode_with_ends`].
-    pub(crate) fn count_with_ends<const ENDS: bool>(
+    /// As [`Encoder::encode_pretokens`], for what wants the number of ids alone.
+    pub(crate) fn count(
         &self,
         pretokens: Pretokens<'_>,
         scratch: &mut Scratch,
-        ends: &mut Vec<u32>,
-    ) -> Result<usize, Error> {
-        scratch.belong_to(self);
-        let mut number = NumberOfIds::default();
-        self.encode_words::<ENDS>(pretokens, scratch, &mut number, ends)?;
-        Ok(number.0)
+        number: &mut impl Ids,
+    ) -> Result<(), Error> {
+        if self.superwords.is_none() && self.windows_for(pretokens).is_none() {
+            scratch.belong_to(self);
+            return self.encode_words::<false>(pretokens, scratch, number, &mut Vec::new());
+        }
+        let mut ids = Vec::new();
+        self.encode_pretokens(pretokens, scratch, &mut ids)?;
+        number.add(&ids);
+        Ok(())
     }
 
     /// Whether [`Encoder::encode_with_ends`] can be called: if pretokens are words.
@@ -257,7 +252,7 @@ impl Encoder {
         &self,
         pretokens: Pretokens<'_>,
         scratch: &mut Scratch,
-        ids: &mut Vec<u32>,
+        ids: &mut impl Ids,
         ends: &mut Vec<u32>,
     ) -> Result<(), Error> {
         scratch.belong_to(self);
@@ -276,11 +271,13 @@ impl Encoder {
         let Some(seams) = self.words.seams.as_ref().filter(|_| Seams::may_cut(text)) else {
             return self.words.encode_all::<ENDS>(pretokens, scratch, ids, ends);
         };
-        let mut pieces = std::mem::take(&mut scratch.pieces.0);
+        let (mut pieces, mut last_pieces) = std::mem::take(&mut scratch.pieces);
         pieces.clear();
+        last_pieces.clear();
         let mut start = 0;
         for &end in pretokens.ends {
             seams.add_cuts(text, start..end, &mut pieces);
+            last_pieces.push(pieces.len() as u32);
             pieces.push(end);
             start = end;
         }
@@ -288,20 +285,12 @@ impl Encoder {
         let cut = Pretokens::new(pretokens.text, pretokens.start, &pieces);
         let result = self.words.encode_all::<ENDS>(cut, scratch, ids, ends);
         if ENDS && result.is_ok() {
-            // Of the pieces, those that end a pretoken.
-            let mut pretoken_ends = pretokens.ends.iter().peekable();
-            let mut pieces = pieces.iter();
-            let mut kept = n_before;
-            for place in n_before..ends.len() {
-                if pieces.next() == pretoken_ends.peek().copied() {
-                    pretoken_ends.next();
-                    ends[kept] = ends[place];
-                    kept += 1;
-                }
+            for (place, &piece) in (n_before..).zip(&last_pieces) {
+                ends[place] = ends[n_before + piece as usize];
             }
-            ends.truncate(kept);
+            ends.truncate(n_before + last_pieces.len());
         }
-        scratch.pieces.0 = pieces;
+        scratch.pieces = (pieces, last_pieces);
         result
     }
 

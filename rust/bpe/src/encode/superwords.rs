@@ -72,9 +72,8 @@ impl Superwords {
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<(), Error> {
-        let Rule::Canonical(canonical) = &words.rule else { return Ok(()) };
+        let (Rule::Canonical(canonical), Some(seams)) = (&words.rule, &words.seams) else { return Ok(()) };
         let (mut pieces, mut last_pieces) = std::mem::take(&mut scratch.pieces);
-        let Some(seams) = &words.seams else { return Ok(()) };
         self.find_pieces(pretokens, seams, scratch, &mut pieces, &mut last_pieces);
         let (mut symbols, mut ends) = std::mem::take(&mut scratch.outputs);
         symbols.clear();
@@ -95,8 +94,8 @@ impl Superwords {
             scratch.links = links;
             if self.lacks_bytes && ids[n_before..].contains(&NONE) {
                 ids.truncate(n_before);
-                let bytes = &pretokens.text.as_bytes()[pretokens.start..][..pretokens.n_bytes()];
-                result = Err(words.no_token_in(bytes).shifted_by(pretokens.start));
+                let error = words.no_token_in(pretokens.content().as_bytes());
+                result = Err(error.shifted_by(pretokens.start));
             }
         }
         scratch.outputs = (symbols, ends);
@@ -115,11 +114,10 @@ impl Superwords {
     ) {
         pieces.clear();
         last_pieces.clear();
-        let length = pretokens.n_bytes();
-        let text = &pretokens.text[pretokens.start..][..length];
+        let text = pretokens.content();
         let mut ends = pretokens.ends.iter().copied().filter(|&end| end > 0).peekable();
         let mut at = 0;
-        while at < length {
+        while at < text.len() {
             let settled = self.words.scan(text, at, &mut scratch.words_found);
             for word_end in scratch.words_found.ends.iter().map(|&end| at as u32 + end) {
                 while let Some(end) = ends.next_if(|&end| end <= word_end) {

@@ -87,12 +87,11 @@ impl Words {
         let symbol = |token_id: u32| canonical.symbols[token_id as usize];
         let limit = self.symbols_below.unwrap_or(NONE);
         let mut seams = Seams::default();
-        for (token_id, token) in self.vocabulary.iter() {
-            if symbol(token_id) < limit {
-                seams.add(token);
-            } else if self.whole_words_first && self.symbols_below.is_none() {
-                seams.add_only_whole(token);
-            }
+        for (_, token) in self.vocabulary.iter().filter(|&(token_id, _)| symbol(token_id) < limit) {
+            seams.add(token);
+        }
+        for token in self.only_whole() {
+            seams.add_only_whole(token);
         }
         Some(seams)
     }
