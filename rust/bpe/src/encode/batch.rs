@@ -2,9 +2,10 @@
 //!
 //! 1. Every word becomes a key, and the memory of its place in the cache of short words is asked for.
 //! 2. Every key is looked up, and the ids of what is there are written one after another. What is not there leaves a gap.
-//! 3. The words of the gaps are looked for in the vocabulary, long ones in their own cache, and those that are not there
-//!    are merged, short ones side by side. Then they enter the cache.
-//! 4. Ids and gaps are put together, in order.
+//! 3. The words of the gaps are looked for elsewhere in the cache, long ones in their own.
+//! 4. Those that are new are looked for in the vocabulary, and those that are not there are merged, short ones side by
+//!    side. Then they enter the cache.
+//! 5. Ids and gaps are put together, in order.
 
 use super::cache::{self, Key, ShortTable, LONGEST_SHORT, NOWHERE};
 use super::canonical::NONE;
@@ -35,7 +36,10 @@ pub(super) struct Batch {
     /// By word: how many of these ids there are up to its end.
     ends: [u32; BATCH],
     gaps: Vec<Gap>,
-    new_ids: Vec<u32>,
+    /// The numbers of the gaps whose words are in no cache.
+    new: Vec<usize>,
+    /// The ids of the gaps.
+    gap_ids: Vec<u32>,
     merging: Vec<Word<{ LONGEST_SHORT + 1 }>>,
 }
 
@@ -48,10 +52,10 @@ struct Gap {
     n_before: usize,
     /// The word's place in the text.
     range: Range<usize>,
-    /// The word's hash, as the vocabulary has it.
+    /// The word's hash, as the vocabulary has it, if it is long or new.
     hash: u64,
-    /// What it comes out as, in [`Batch::new_ids`].
-    new_ids: Range<usize>,
+    /// What it comes out as, in [`Batch::gap_ids`].
+    ids: Range<usize>,
     /// Its place in [`Batch::merging`], or [`NONE`].
     merging: u32,
 }
@@ -65,7 +69,8 @@ impl Default for Batch {
             ids: vec![0; BATCH * LONGEST_SHORT + 4],
             ends: [0; BATCH],
             gaps: Vec::new(),
-            new_ids: Vec::new(),
+            new: Vec::new(),
+            gap_ids: Vec::new(),
             merging: vec![Word::default(); BATCH],
         }
     }
@@ -75,16 +80,19 @@ impl Default for Batch {
 impl Batch {
     /// Makes the keys of words, and asks for the memory of their places in the cache.
     fn make_keys(&mut self, words: Pretokens<'_>, table: ShortTable<'_>) {
+        let Self { keys, homes, .. } = self;
         with_best_features(
             #[inline(always)]
-            || {
-                let text = words.text.as_bytes();
-                let mut start = words.start;
-                for ((&end, key), home) in words.ends.iter().zip(&mut self.keys).zip(&mut self.homes) {
-                    let end = words.base + end as usize;
-                    *key = cache::key(text, start, end - start);
-                    *home = table.home(key);
-                    table.prefetch(*home);
+            move || {
+                // Only what is a variable here stays in registers.
+                let (Pretokens { text, start, ends, base }, table) = (words, table);
+                let text = &text.as_bytes()[base..];
+                let mut start = (start - base) as u32;
+                for ((&end, own_key), own_home) in ends.iter().zip(keys).zip(homes) {
+                    let key = cache::key(text, start, end - start);
+                    let home = table.home(&key);
+                    table.prefetch(home);
+                    (*own_key, *own_home) = (key, home);
                     start = end;
                 }
             },
@@ -93,11 +101,12 @@ impl Batch {
 
     /// Looks the keys up.
     fn find(&mut self, n_words: usize, table: ShortTable<'_>) {
+        let Self { keys, homes, places, .. } = self;
         with_best_features(
             #[inline(always)]
-            || {
-                let places = self.places[..n_words].iter_mut();
-                for (place, (key, &home)) in places.zip(self.keys.iter().zip(&self.homes)) {
+            move || {
+                let table = table;
+                for (place, (key, &home)) in places[..n_words].iter_mut().zip(keys.iter().zip(&*homes)) {
                     *place = table.find(home, key);
                 }
             },
@@ -106,26 +115,27 @@ impl Batch {
 
     /// Writes the ids of the words that were found, and lists the others; returns the number of ids.
     fn write_known<const ENDS: bool, I: Ids>(&mut self, n_words: usize, table: ShortTable<'_>) -> usize {
+        let Self { places, ids, ends, gaps, .. } = self;
+        gaps.clear();
         with_best_features(
             #[inline(always)]
-            || {
-                let Self { places, ids, ends, gaps, .. } = self;
+            move || {
+                let table = table;
                 let ids = ids.as_mut_slice();
-                gaps.clear();
-                let mut n_known = 0;
+                let mut n_known = 0_u32;
                 for (number, (&place, end)) in places[..n_words].iter().zip(ends).enumerate() {
                     if place == NOWHERE {
-                        gaps.push(Gap::new(number, n_known));
+                        gaps.push(Gap::new(number, n_known as usize));
                     } else if I::ARE_KEPT {
-                        n_known += table.write_ids(place, &mut ids[n_known..]);
+                        n_known += table.write_ids(place, ids, n_known);
                     } else {
                         n_known += table.n_ids(place);
                     }
                     if ENDS {
-                        *end = n_known as u32;
+                        *end = n_known;
                     }
                 }
-                n_known
+                n_known as usize
             },
         )
     }
@@ -166,13 +176,13 @@ impl Words {
             self.encode_gaps(words, scratch)?;
         }
 
-        let Batch { ids: known_ids, ends: known_ends, gaps, new_ids, .. } = &scratch.batch;
+        let Batch { ids: known_ids, ends: known_ends, gaps, gap_ids, .. } = &scratch.batch;
         if ENDS {
             let mut base = n_done;
             let mut gaps = gaps.iter().peekable();
             for (number, &end) in known_ends[..n_words].iter().enumerate() {
                 if let Some(gap) = gaps.next_if(|gap| gap.number == number) {
-                    base += gap.new_ids.len() as u32;
+                    base += gap.ids.len() as u32;
                 }
                 ends.push(base + end);
             }
@@ -180,7 +190,7 @@ impl Words {
         let mut done = 0;
         for gap in gaps {
             ids.add(&known_ids[done..gap.n_before]);
-            ids.add(&new_ids[gap.new_ids.clone()]);
+            ids.add(&gap_ids[gap.ids.clone()]);
             done = gap.n_before;
         }
         ids.add(&known_ids[done..n_known]);
@@ -191,36 +201,71 @@ impl Words {
     #[cold]
     #[inline(never)]
     fn encode_gaps(&self, words: Pretokens<'_>, scratch: &mut Scratch) -> Result<(), Error> {
+        let text = words.text.as_bytes();
         with_best_features(
             #[inline(always)]
             || {
-                self.ask_for_memory(words, scratch);
-                self.encode_new_words(words.text.as_bytes(), scratch)
+                self.find_elsewhere(words, scratch);
+                self.ask_for_memory(text, scratch);
+                self.encode_new_words(text, scratch)
             },
         )
-        .map_err(|error| self.first_error(error, words.text.as_bytes(), &scratch.batch.gaps))?;
+        .map_err(|error| self.first_error(error, text, &scratch.batch))?;
         let Scratch { batch, short_words, .. } = scratch;
-        for gap in batch.gaps.iter().filter(|gap| (1..=LONGEST_SHORT).contains(&gap.range.len())) {
-            short_words.insert(&batch.keys[gap.number], &batch.new_ids[gap.new_ids.clone()]);
+        for gap in batch.new.iter().map(|&number| &batch.gaps[number]) {
+            if gap.range.len() <= LONGEST_SHORT {
+                short_words.insert(&batch.keys[gap.number], &batch.gap_ids[gap.ids.clone()]);
+            }
         }
         Ok(())
     }
 
+    /// Finds the words of gaps that are in a cache after all, and lists the others.
     #[inline(always)]
-    fn ask_for_memory(&self, words: Pretokens<'_>, scratch: &mut Scratch) {
-        let Scratch { batch, long_words, .. } = scratch;
-        for gap in &mut batch.gaps {
+    fn find_elsewhere(&self, words: Pretokens<'_>, scratch: &mut Scratch) {
+        let Scratch { batch, long_words, short_words, .. } = scratch;
+        let Batch { gaps, new, gap_ids, homes, keys, .. } = batch;
+        let text = words.text.as_bytes();
+        for gap in gaps.iter_mut() {
             gap.range = words.range(gap.number);
-            let word = &words.text.as_bytes()[gap.range.clone()];
-            gap.hash = self.vocabulary.hash(word);
-            self.vocabulary.prefetch(gap.hash, 0);
-            if word.len() > LONGEST_SHORT {
+            if gap.range.len() > LONGEST_SHORT {
+                gap.hash = self.vocabulary.hash(&text[gap.range.clone()]);
                 long_words.prefetch(gap.hash);
+            } else {
+                short_words.table().prefetch_next(homes[gap.number]);
             }
         }
+        gap_ids.clear();
+        new.clear();
+        for (number, gap) in gaps.iter_mut().enumerate().filter(|(_, gap)| !gap.range.is_empty()) {
+            let start = gap_ids.len();
+            if gap.range.len() > LONGEST_SHORT {
+                match long_words.get(gap.hash, &text[gap.range.clone()]) {
+                    Some(ids) => gap_ids.extend_from_slice(ids),
+                    None => new.push(number),
+                }
+            } else {
+                match short_words.bring_home(homes[gap.number], &keys[gap.number]) {
+                    NOWHERE => new.push(number),
+                    place => short_words.table().add_ids(place, gap_ids),
+                }
+            }
+            gap.ids = start..gap_ids.len();
+        }
+    }
+
+    /// Asks for the memory that looking new words up in the vocabulary needs.
+    #[inline(always)]
+    fn ask_for_memory(&self, text: &[u8], scratch: &mut Scratch) {
+        let Batch { gaps, new, .. } = &mut scratch.batch;
+        for &number in &*new {
+            let gap = &mut gaps[number];
+            gap.hash = self.vocabulary.hash(&text[gap.range.clone()]);
+            self.vocabulary.prefetch(gap.hash, 0);
+        }
         for step in 1..3 {
-            for gap in &batch.gaps {
-                self.vocabulary.prefetch(gap.hash, step);
+            for &number in &*new {
+                self.vocabulary.prefetch(gaps[number].hash, step);
             }
         }
     }
@@ -228,41 +273,46 @@ impl Words {
     #[inline(always)]
     fn encode_new_words(&self, text: &[u8], scratch: &mut Scratch) -> Result<(), Error> {
         let Scratch { batch, symbols, merge, long_words, .. } = scratch;
-        let Batch { gaps, new_ids, merging, .. } = batch;
-        new_ids.clear();
+        let Batch { gaps, new, gap_ids, merging, .. } = batch;
         let mut n_merging = 0;
-        for gap in gaps.iter_mut().filter(|gap| !gap.range.is_empty()) {
+        for &number in &*new {
+            let gap = &mut gaps[number];
             let word = &text[gap.range.clone()];
-            let start = new_ids.len();
+            let start = gap_ids.len();
             let is_short = word.len() <= LONGEST_SHORT;
+            // A long word may be new twice.
             let known = if is_short { None } else { long_words.get(gap.hash, word) };
             if let Some(known) = known {
-                new_ids.extend_from_slice(known);
+                gap_ids.extend_from_slice(known);
             } else if let Some(whole) = self.whole_word(gap.hash, word) {
-                new_ids.push(whole);
+                gap_ids.push(whole);
             } else if let (Rule::Canonical(canonical), true) = (&self.rule, is_short) {
                 merging[n_merging].start(word.iter().map(|&byte| u32::from(byte)), &self.merges(canonical));
                 gap.merging = n_merging as u32;
                 n_merging += 1;
             } else {
                 self.merge_word(word, symbols, merge)?;
-                new_ids.extend_from_slice(symbols);
+                gap_ids.extend_from_slice(symbols);
                 if !is_short {
                     long_words.insert(gap.hash, word, symbols);
                 }
             }
-            gap.new_ids = start..new_ids.len();
+            gap.ids = start..gap_ids.len();
         }
         let Rule::Canonical(canonical) = &self.rule else { return Ok(()) };
         for words in merging[..n_merging].chunks_mut(SIDE_BY_SIDE) {
             merge_side_by_side(words, &self.merges(canonical));
         }
-        for gap in gaps.iter_mut().filter(|gap| gap.merging != NONE) {
-            let start = new_ids.len();
+        for &number in &*new {
+            let gap = &mut gaps[number];
+            if gap.merging == NONE {
+                continue;
+            }
+            let start = gap_ids.len();
             let symbols = merging[gap.merging as usize].symbols();
-            new_ids.extend(symbols.map(|symbol| self.output(canonical, symbol)));
-            gap.new_ids = start..new_ids.len();
-            if new_ids[start..].contains(&NONE) {
+            gap_ids.extend(symbols.map(|symbol| self.output(canonical, symbol)));
+            gap.ids = start..gap_ids.len();
+            if gap_ids[start..].contains(&NONE) {
                 return Err(self.no_token_in(&text[gap.range.clone()]));
             }
         }
@@ -271,13 +321,14 @@ impl Words {
 
     /// The error of the first word that has a byte without a token, where another was found before it.
     #[cold]
-    fn first_error(&self, error: Error, text: &[u8], gaps: &[Gap]) -> Error {
+    fn first_error(&self, error: Error, text: &[u8], batch: &Batch) -> Error {
+        let mut new = batch.new.iter().map(|&number| &batch.gaps[number]);
         let lacks_token = |gap: &&Gap| {
             let word = &text[gap.range.clone()];
             self.whole_word(gap.hash, word).is_none()
                 && word.iter().any(|&byte| self.vocabulary.byte_id(byte).is_none())
         };
-        match gaps.iter().find(lacks_token) {
+        match new.find(lacks_token) {
             Some(gap) if error.kind() == ErrorKind::Text => {
                 self.no_token_in(&text[gap.range.clone()]).shifted_by(gap.range.start)
             }
@@ -288,6 +339,6 @@ impl Words {
 
 impl Gap {
     fn new(number: usize, n_before: usize) -> Self {
-        Self { number, n_before, range: 0..0, hash: 0, new_ids: 0..0, merging: NONE }
+        Self { number, n_before, range: 0..0, hash: 0, ids: 0..0, merging: NONE }
     }
 }

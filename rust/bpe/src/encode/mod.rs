@@ -12,6 +12,7 @@ mod cache;
 mod canonical;
 mod dispatch;
 mod ids;
+mod large_pages;
 mod merge;
 mod pairs;
 mod prefetch;
