@@ -178,14 +178,13 @@ impl Words {
 
         let Batch { ids: known_ids, ends: known_ends, gaps, gap_ids, .. } = &scratch.batch;
         if ENDS {
-            let mut base = n_done;
-            let mut gaps = gaps.iter().peekable();
-            for (number, &end) in known_ends[..n_words].iter().enumerate() {
-                if let Some(gap) = gaps.next_if(|gap| gap.number == number) {
-                    base += gap.ids.len() as u32;
-                }
-                ends.push(base + end);
+            let (mut base, mut done) = (n_done, 0);
+            for gap in gaps {
+                ends.extend(known_ends[done..gap.number].iter().map(|end| base + end));
+                base += gap.ids.len() as u32;
+                done = gap.number;
             }
+            ends.extend(known_ends[done..n_words].iter().map(|end| base + end));
         }
         let mut done = 0;
         for gap in gaps {
