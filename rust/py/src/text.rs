@@ -83,6 +83,11 @@ impl Text {
         ))
     }
 
+    /// The texts themselves, once and for all: `bytes` are checked each time that they are asked for their text.
+    pub(crate) fn borrowed(texts: &[Self]) -> Vec<&str> {
+        texts.iter().map(Self::as_ref).collect()
+    }
+
     /// Borrows every text of an iterable.
     ///
     /// # Errors

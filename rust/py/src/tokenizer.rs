@@ -38,10 +38,10 @@ impl PyTokenizer {
         self.tokenizer.clone()
     }
 
-    fn encode_texts<'py, T: AsRef<str> + Sync>(
+    fn encode_texts<'py>(
         &self,
         py: Python<'py>,
-        texts: &[T],
+        texts: &[&str],
         special: SpecialArgument,
         threads: usize,
     ) -> PyResult<Arrays<'py>> {
@@ -52,10 +52,10 @@ impl PyTokenizer {
         Ok((batch.ids.into_pyarray(py), batch.offsets.into_pyarray(py)))
     }
 
-    fn count_texts<T: AsRef<str> + Sync>(
+    fn count_texts(
         &self,
         py: Python<'_>,
-        texts: &[T],
+        texts: &[&str],
         special: SpecialArgument,
         threads: usize,
     ) -> PyResult<Vec<i64>> {
@@ -73,8 +73,8 @@ impl PyTokenizer {
     }
 }
 
-fn n_bytes<T: AsRef<str>>(texts: &[T]) -> usize {
-    texts.iter().map(|text| text.as_ref().len()).sum()
+fn n_bytes(texts: &[&str]) -> usize {
+    texts.iter().map(|text| text.len()).sum()
 }
 
 /// What to do with special tokens: `"text"`, `"parse"`, `"error"`, or the ids to parse.
@@ -196,7 +196,8 @@ impl PyTokenizer {
         threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<u32>>> {
         let (py, special) = (text.py(), special.into_policy());
-        let texts = [Text::from_python(text, None)?];
+        let text = Text::from_python(text, None)?;
+        let texts = [text.as_ref()];
         let batch = interruptible(py, n_bytes(&texts), |interrupt| {
             let batch = self.tokenizer.encode_batch(&texts, &special, threads, interrupt);
             batch.map_err(Error::without_document)
@@ -233,7 +234,7 @@ impl PyTokenizer {
         threads: usize,
     ) -> PyResult<Arrays<'py>> {
         let texts = Text::from_iterable(documents)?;
-        self.encode_texts(documents.py(), &texts, special, threads)
+        self.encode_texts(documents.py(), &Text::borrowed(&texts), special, threads)
     }
 
     /// The ids and offsets of every text of a string column, given as (bytes, offsets) of each chunk.
@@ -251,7 +252,8 @@ impl PyTokenizer {
     /// The number of ids of one text.
     fn count(&self, text: &Bound<'_, PyAny>, special: SpecialArgument, threads: usize) -> PyResult<i64> {
         let (py, special) = (text.py(), special.into_policy());
-        let texts = [Text::from_python(text, None)?];
+        let text = Text::from_python(text, None)?;
+        let texts = [text.as_ref()];
         interruptible(py, n_bytes(&texts), |interrupt| {
             let counts = self.tokenizer.count_batch(&texts, &special, threads, interrupt);
             Ok(counts.map_err(Error::without_document)?.iter().sum())
@@ -266,7 +268,7 @@ impl PyTokenizer {
         threads: usize,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let (py, texts) = (documents.py(), Text::from_iterable(documents)?);
-        Ok(self.count_texts(py, &texts, special, threads)?.into_pyarray(py))
+        Ok(self.count_texts(py, &Text::borrowed(&texts), special, threads)?.into_pyarray(py))
     }
 
     /// The number of ids of every text of a string column, given as for `encode_column`.
