@@ -167,19 +167,38 @@ impl Vocabulary {
         self.index.hash(bytes)
     }
 
-    /// Asks for the memory that looking up a token needs, which is found in three steps: first the place that the hash
-    /// leads to, then where the bytes of the token there lie, then these.
+    /// The same if also its [`Vocabulary::candidate`] is known, whose memory was asked for.
     #[inline]
-    pub(crate) fn prefetch(&self, hash: u64, step: usize) {
-        if step == 0 {
-            return self.index.prefetch(hash);
+    pub(crate) fn token_id_from(&self, candidate: Option<u32>, hash: u64, bytes: &[u8]) -> Option<u32> {
+        let candidate = candidate?;
+        if self.token_bytes(candidate) == Some(bytes) {
+            return Some(candidate);
         }
-        let Some(token_id) = self.index.candidate(hash) else { return };
-        if step == 1 {
-            prefetch(self.starts.as_ptr().wrapping_add(token_id as usize));
-        } else {
-            prefetch(self.bytes.as_ptr().wrapping_add(self.starts[token_id as usize] as usize));
-        }
+        self.token_id_of(hash, bytes)
+    }
+
+    /// Asks for the memory that [`Vocabulary::candidate`] reads.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        self.index.prefetch(hash);
+    }
+
+    /// The one token that bytes with this hash may be, if there is no second; `None` if they are none.
+    #[inline]
+    pub(crate) fn candidate(&self, hash: u64) -> Option<u32> {
+        self.index.candidate(hash)
+    }
+
+    /// Asks for the memory that says where the bytes of a token are.
+    #[inline]
+    pub(crate) fn prefetch_place(&self, token_id: u32) {
+        prefetch(self.starts.as_ptr().wrapping_add(token_id as usize));
+    }
+
+    /// Asks for the memory of the bytes of a token.
+    #[inline]
+    pub(crate) fn prefetch_bytes(&self, token_id: u32) {
+        prefetch(self.bytes.as_ptr().wrapping_add(self.starts[token_id as usize] as usize));
     }
 
     /// The id of the token that is this one byte.

@@ -54,6 +54,8 @@ struct Gap {
     range: Range<usize>,
     /// The word's hash, as the vocabulary has it, if it is long or new.
     hash: u64,
+    /// The one token that a new word may be, perhaps.
+    candidate: Option<u32>,
     /// What it comes out as, in [`Batch::gap_ids`].
     ids: Range<usize>,
     /// Its place in [`Batch::merging`], or [`NONE`].
@@ -260,11 +262,18 @@ impl Words {
         for &number in &*new {
             let gap = &mut gaps[number];
             gap.hash = self.vocabulary.hash(&text[gap.range.clone()]);
-            self.vocabulary.prefetch(gap.hash, 0);
+            self.vocabulary.prefetch(gap.hash);
         }
-        for step in 1..3 {
-            for &number in &*new {
-                self.vocabulary.prefetch(gaps[number].hash, step);
+        for &number in &*new {
+            let gap = &mut gaps[number];
+            gap.candidate = self.vocabulary.candidate(gap.hash);
+            if let Some(candidate) = gap.candidate {
+                self.vocabulary.prefetch_place(candidate);
+            }
+        }
+        for &number in &*new {
+            if let Some(candidate) = gaps[number].candidate {
+                self.vocabulary.prefetch_bytes(candidate);
             }
         }
     }
@@ -283,7 +292,7 @@ impl Words {
             let known = if is_short { None } else { long_words.get(gap.hash, word) };
             if let Some(known) = known {
                 gap_ids.extend_from_slice(known);
-            } else if let Some(whole) = self.whole_word(gap.hash, word) {
+            } else if let Some(whole) = self.whole_word(gap.candidate, gap.hash, word) {
                 gap_ids.push(whole);
             } else if let (Rule::Canonical(canonical), true) = (&self.rule, is_short) {
                 merging[n_merging].start(word.iter().map(|&byte| u32::from(byte)), &self.merges(canonical));
@@ -324,7 +333,7 @@ impl Words {
         let mut new = batch.new.iter().map(|&number| &batch.gaps[number]);
         let lacks_token = |gap: &&Gap| {
             let word = &text[gap.range.clone()];
-            self.whole_word(gap.hash, word).is_none()
+            self.whole_word(gap.candidate, gap.hash, word).is_none()
                 && word.iter().any(|&byte| self.vocabulary.byte_id(byte).is_none())
         };
         match new.find(lacks_token) {
@@ -338,6 +347,6 @@ impl Words {
 
 impl Gap {
     fn new(number: usize, n_before: usize) -> Self {
-        Self { number, n_before, range: 0..0, hash: 0, ids: 0..0, merging: NONE }
+        Self { number, n_before, range: 0..0, hash: 0, candidate: None, ids: 0..0, merging: NONE }
     }
 }

@@ -106,10 +106,10 @@ impl Words {
         tokens.filter(move |(token_id, _)| !is_made(*token_id)).map(|(_, token)| token)
     }
 
-    /// The token that a word as a whole is, whose [`Vocabulary::hash`] is known.
+    /// The token that a word as a whole is, whose [`Vocabulary::hash`] and [`Vocabulary::candidate`] are known.
     #[inline]
-    pub(super) fn whole_word(&self, hash: u64, word: &[u8]) -> Option<u32> {
-        let token_id = self.vocabulary.token_id_of(hash, word)?;
+    pub(super) fn whole_word(&self, candidate: Option<u32>, hash: u64, word: &[u8]) -> Option<u32> {
+        let token_id = self.vocabulary.token_id_from(candidate, hash, word)?;
         if self.whole_words_first && self.symbols_below.is_none() {
             return Some(token_id);
         }
