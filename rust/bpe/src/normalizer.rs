@@ -4,6 +4,7 @@
 //! the tables here are the same, from the same crate.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
 use unicode_normalization_alignments::char::canonical_combining_class;
 use unicode_normalization_alignments::{
     is_nfc_quick, is_nfd_quick, is_nfkc_quick, is_nfkd_quick, IsNormalized, UnicodeNormalization,
@@ -72,8 +73,76 @@ impl NormalizationForm {
     /// is before has been composed as it would be at the end of a text, and nothing of it joins with `d` or with what
     /// follows, for `d` is the new starter.
     fn leaves_alone(self, c: char) -> bool {
-        canonical_combining_class(c) == 0 && self.quick_check(std::iter::once(c)) == IsNormalized::Yes
+        c.is_ascii() || {
+            let (block, bit) = (c as usize / BLOCK, c as usize % BLOCK);
+            let bits = LEFT_ALONE[self as usize][block].get_or_init(|| self.left_alone(block));
+            bits[bit / 64] >> (bit % 64) & 1 != 0
+        }
     }
+
+    /// The characters of a block that this form leaves alone, as bits.
+    fn left_alone(self, block: usize) -> [u64; BLOCK / 64] {
+        let mut bits = [0; BLOCK / 64];
+        let is_left_alone = |c| {
+            canonical_combining_class(c) == 0 && self.quick_check(std::iter::once(c)) == IsNormalized::Yes
+        };
+        for bit in 0..BLOCK {
+            if char::from_u32((block * BLOCK + bit) as u32).is_some_and(is_left_alone) {
+                bits[bit / 64] |= 1 << (bit % 64);
+            }
+        }
+        bits
+    }
+
+    /// The text in this form. O(n), and for ASCII hardly more than reading it.
+    ///
+    /// A text may be cut before every character that the form leaves alone. Most are followed by another such, and stay;
+    /// only those that are not are normalized, together with what follows.
+    fn normalize(self, text: &str) -> Cow<'_, str> {
+        let (mut changed, mut piece) = (String::new(), Characters::default());
+        let (mut done, mut place) = (0, 0);
+        while let Some(next) = next_beyond_ascii(text, place) {
+            place = next + text[next..].chars().next().map_or(1, char::len_utf8);
+            let mut characters = text[next..].chars().take_while(|&c| !self.leaves_alone(c)).peekable();
+            if characters.peek().is_none() {
+                continue;
+            }
+            let start = text[..next].char_indices().next_back().map_or(0, |(start, _)| start);
+            place = next + characters.map(char::len_utf8).sum::<usize>();
+            piece.0.clear();
+            self.apply(&text[start..place], &mut piece);
+            if piece.0 != text[start..place] {
+                changed.push_str(&text[done..start]);
+                changed.push_str(&piece.0);
+                done = place;
+            }
+        }
+        if done == 0 {
+            return Cow::Borrowed(text);
+        }
+        changed.push_str(&text[done..]);
+        Cow::Owned(changed)
+    }
+}
+
+/// Characters of a block.
+const BLOCK: usize = 256;
+
+/// By form and block of characters: those that the form leaves alone. Blocks are filled when they are first needed, because
+/// all together take tens of milliseconds.
+static LEFT_ALONE: [[OnceLock<[u64; BLOCK / 64]>; 0x11_0000 / BLOCK]; NormalizationForm::NAMED.len()] =
+    [const { [const { OnceLock::new() }; 0x11_0000 / BLOCK] }; NormalizationForm::NAMED.len()];
+
+/// The first place at or after `place` where a character beyond ASCII starts.
+fn next_beyond_ascii(text: &str, place: usize) -> Option<usize> {
+    const STEP: usize = 64;
+    let rest = &text.as_bytes()[place..];
+    if !rest.first()?.is_ascii() {
+        return Some(place);
+    }
+    let n_ascii = STEP * rest.chunks(STEP).take_while(|chunk| chunk.is_ascii()).count();
+    let offset = rest.get(n_ascii..)?.iter().position(|byte| !byte.is_ascii())?;
+    Some(place + n_ascii + offset)
 }
 
 /// How much of a text of which more may come can be normalized by itself: up to the last character that every form leaves
@@ -97,10 +166,8 @@ pub(crate) fn settled(forms: &[NormalizationForm], text: &str) -> usize {
 pub fn normalize<'t>(forms: &[NormalizationForm], text: &'t str) -> Cow<'t, str> {
     let mut normalized = Cow::Borrowed(text);
     for form in forms {
-        if !form.is_known_to_hold(&normalized) {
-            let mut characters = Characters::default();
-            form.apply(&normalized, &mut characters);
-            normalized = Cow::Owned(characters.0);
+        if let Cow::Owned(changed) = form.normalize(&normalized) {
+            normalized = Cow::Owned(changed);
         }
     }
     normalized
@@ -226,6 +293,9 @@ mod tests {
             let text: String = characters.into_iter().collect();
             for (_, form) in NormalizationForm::NAMED {
                 let whole = normalize(&[form], &text);
+                let mut by_definition = Characters::default();
+                form.apply(&text, &mut by_definition);
+                prop_assert_eq!(&by_definition.0, &whole);
                 let check = &mut || Ok::<_, ()>(());
                 prop_assert_eq!(&normalize_in_pieces(&[form], &text, 1, check).unwrap(), &whole);
                 for (place, after) in text.char_indices().filter(|(place, _)| may_cut(&[form], &text, *place)) {
