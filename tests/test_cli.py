@@ -250,6 +250,10 @@ def test_a_bad_line_of_json_is_named(capsys):
             ["encode", "corpus.jsonl", "--tokenizer", "r50k_base", "-o", "corpus.jsonl/t"],
             "there is no folder",
         ),
+        (
+            ["encode", "missing.txt", "--tokenizer", "r50k_base", "-o", "t.arrow"],
+            "error: missing.txt: no file has this name",
+        ),
         (["train-bpe", "no*.txt", "--vocab-size", "300", "-o", "x.json"], "no*.txt"),
         (["train-bpe", "corpus.jsonl", "--vocab-size", "3", "-o", "x.json"], "vocab_size is 3"),
         (["train-bpe", "corpus.jsonl", "--vocab-size", "300", "-o", "no/x.json"], "there is no folder"),

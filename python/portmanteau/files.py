@@ -38,7 +38,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
     Whatever goes wrong, ``path`` holds either what it held before or the whole new content.
 
     Raises:
-        FileError: The folder does not exist or cannot be written, or the disk is full.
+        FileError: The folder does not exist or cannot be written, or the disk is full; or ``write`` raises it.
     """
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
@@ -48,6 +48,8 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(target)
+    except FileError:  # of another file, such as one that is read meanwhile
+        raise
     except OSError as error:
         raise file_error(path, "write the file", error) from error
     finally:
