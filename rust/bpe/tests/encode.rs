@@ -7,6 +7,7 @@ use portmanteau_bpe::{
 };
 use portmanteau_testkit::cases;
 use portmanteau_testkit::naive_encode::{naive_encode, naive_encode_by_token_id, Merge};
+use portmanteau_testkit::vocabularies::grow;
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -72,27 +73,12 @@ fn golden_ids() {
 /// any two earlier tokens make. Merges come in any order, so that a token may have a lower rank than one that it is
 /// built on.
 fn vocabularies() -> impl Strategy<Value = (Vocabulary, Vec<Merge>)> {
-    let index = any::<prop::sample::Index>;
-    prop::collection::vec((index(), index(), index()), 0..40).prop_map(|picks| {
-        let mut tokens: Vec<Vec<u8>> = "ab é中".bytes().chain([0xA8, 0xAC]).map(|byte| vec![byte]).collect();
-        let mut merges: Vec<Merge> = Vec::new();
-        for (left, right, place) in picks {
-            let (left, right) = (left.index(tokens.len()), right.index(tokens.len()));
-            let joined = [tokens[left].clone(), tokens[right].clone()].concat();
-            let (left, right) = (left as u32, right as u32);
-            if joined.len() > 12 || merges.iter().any(|merge| (merge.0, merge.1) == (left, right)) {
-                continue;
-            }
-            let token_id = tokens.iter().position(|token| *token == joined).unwrap_or_else(|| {
-                tokens.push(joined);
-                tokens.len() - 1
-            });
-            // Mostly last, as training would have it.
-            let place = if place.index(8) == 0 { place.index(merges.len() + 1) } else { merges.len() };
-            merges.insert(place, (left, right, token_id as u32));
-        }
-        let numbered = tokens.into_iter().enumerate().map(|(id, token)| (id as u32, token));
-        (Vocabulary::new(numbered.collect()).unwrap(), merges)
+    // Mostly last, as training would have it.
+    let rank = prop_oneof![7 => Just(None), 1 => any::<usize>().prop_map(Some)];
+    prop::collection::vec((any::<usize>(), any::<usize>(), rank), 0..40).prop_map(|picks| {
+        let bytes: Vec<u8> = "ab é中".bytes().chain([0xA8, 0xAC]).collect();
+        let (tokens, merges) = grow(&bytes, picks);
+        (Vocabulary::new((0..).zip(tokens).collect()).unwrap(), merges)
     })
 }
 

@@ -6,3 +6,4 @@ pub mod naive_pack;
 pub mod naive_pretokenize;
 pub mod naive_train;
 pub mod sample;
+pub mod vocabularies;

@@ -1,29 +1,15 @@
 use super::*;
 use crate::{Merges, Vocabulary};
 use portmanteau_testkit::naive_encode::{naive_encode, Merge};
+use portmanteau_testkit::vocabularies::grow;
 use proptest::prelude::*;
 
 /// Some bytes, among them a space and parts of characters, and what merges of any two earlier tokens make. Merges come
 /// in any order, so that a token may have a lower rank than one that it is built on.
 fn vocabularies() -> impl Strategy<Value = (Vocabulary, Vec<Merge>)> {
-    let index = any::<prop::sample::Index>;
-    prop::collection::vec((index(), index(), index(), any::<bool>()), 0..40).prop_map(|picks| {
-        let mut tokens: Vec<Vec<u8>> = "abc é中".bytes().map(|byte| vec![byte]).collect();
-        let mut merges: Vec<Merge> = Vec::new();
-        for (left, right, place, is_last) in picks {
-            let (left, right) = (left.index(tokens.len()), right.index(tokens.len()));
-            let joined = [tokens[left].clone(), tokens[right].clone()].concat();
-            let (left, right) = (left as u32, right as u32);
-            if joined.len() > 12 || merges.iter().any(|merge| (merge.0, merge.1) == (left, right)) {
-                continue;
-            }
-            let token_id = tokens.iter().position(|token| *token == joined).unwrap_or_else(|| {
-                tokens.push(joined);
-                tokens.len() - 1
-            });
-            let place = if is_last { merges.len() } else { place.index(merges.len() + 1) };
-            merges.insert(place, (left, right, token_id as u32));
-        }
+    let rank = prop_oneof![Just(None), any::<usize>().prop_map(Some)];
+    prop::collection::vec((any::<usize>(), any::<usize>(), rank), 0..40).prop_map(|picks| {
+        let (tokens, merges) = grow("abc é中".as_bytes(), picks);
         (vocabulary(tokens), merges)
     })
 }
