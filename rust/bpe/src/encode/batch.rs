@@ -207,7 +207,7 @@ impl Words {
             #[inline(always)]
             || {
                 self.find_elsewhere(words, scratch);
-                self.ask_for_memory(text, scratch);
+                self.ask_for_memory(scratch);
                 self.encode_new_words(text, scratch)
             },
         )
@@ -247,7 +247,10 @@ impl Words {
                 }
             } else {
                 match short_words.bring_home(homes[gap.number], &keys[gap.number]) {
-                    NOWHERE => new.push(number),
+                    NOWHERE => {
+                        gap.hash = self.vocabulary.hash(&text[gap.range.clone()]);
+                        new.push(number);
+                    }
                     place => short_words.table().add_ids(place, gap_ids),
                 }
             }
@@ -257,12 +260,10 @@ impl Words {
 
     /// Asks for the memory that looking new words up in the vocabulary needs.
     #[inline(always)]
-    fn ask_for_memory(&self, text: &[u8], scratch: &mut Scratch) {
+    fn ask_for_memory(&self, scratch: &mut Scratch) {
         let Batch { gaps, new, .. } = &mut scratch.batch;
         for &number in &*new {
-            let gap = &mut gaps[number];
-            gap.hash = self.vocabulary.hash(&text[gap.range.clone()]);
-            self.vocabulary.prefetch(gap.hash);
+            self.vocabulary.prefetch(gaps[number].hash);
         }
         for &number in &*new {
             let gap = &mut gaps[number];

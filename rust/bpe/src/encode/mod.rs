@@ -95,13 +95,14 @@ impl Scratch {
     /// Memory of which the caches of words take about so many bytes at most, though never less than a few hundred words.
     #[must_use]
     pub fn with_cache_of(cache_bytes: usize) -> Self {
+        let (short_words, long_words) = caches(cache_bytes);
         Self {
             owner: 0,
             cache_bytes,
             symbols: Vec::new(),
             merge: MergeScratch::default(),
-            short_words: ShortWords::new(cache_bytes / 2),
-            long_words: LongWords::new(cache_bytes / 2),
+            short_words,
+            long_words,
             batch: Batch::default(),
             found: ScanScratch::default(),
             words_found: ScanScratch::default(),
@@ -133,10 +134,14 @@ impl Scratch {
     fn belong_to(&mut self, encoder: &Encoder) {
         if self.owner != encoder.number {
             self.owner = encoder.number;
-            self.short_words = ShortWords::new(self.cache_bytes / 2);
-            self.long_words = LongWords::new(self.cache_bytes / 2);
+            (self.short_words, self.long_words) = caches(self.cache_bytes);
         }
     }
+}
+
+/// Empty caches that take about so many bytes at most together.
+fn caches(bytes: usize) -> (ShortWords, LongWords) {
+    (ShortWords::new(bytes / 2), LongWords::new(bytes / 2))
 }
 
 /// The number of the next encoder; 0 is that of none.
