@@ -102,13 +102,14 @@ impl NormalizationForm {
         let (mut changed, mut piece) = (String::new(), Characters::default());
         let (mut done, mut place) = (0, 0);
         while let Some(next) = next_beyond_ascii(text, place) {
-            place = next + text[next..].chars().next().map_or(1, char::len_utf8);
-            let mut characters = text[next..].chars().take_while(|&c| !self.leaves_alone(c)).peekable();
-            if characters.peek().is_none() {
+            let rest = text[next..].chars();
+            let n_bytes: usize = rest.take_while(|&c| !self.leaves_alone(c)).map(char::len_utf8).sum();
+            if n_bytes == 0 {
+                place = next + text[next..].chars().next().map_or(1, char::len_utf8);
                 continue;
             }
             let start = text[..next].char_indices().next_back().map_or(0, |(start, _)| start);
-            place = next + characters.map(char::len_utf8).sum::<usize>();
+            place = next + n_bytes;
             piece.0.clear();
             self.apply(&text[start..place], &mut piece);
             if piece.0 != text[start..place] {
