@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from typing import Any
 
@@ -236,3 +238,16 @@ def test_nothing_heavy_is_imported() -> None:
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     ).stdout.split()
     assert not {"pyarrow", "tqdm", "tokenizers", "tiktoken", "matplotlib"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [("PORTMANTEAU_CACHE_MIB", "lots", "a whole number of MiB"), ("PORTMANTEAU_SIMD", "mmx", "name one of")],
+)
+def test_environment_variables_that_mean_nothing_are_refused(name: str, value: str, says: str) -> None:
+    program = "import portmanteau; portmanteau.Tokenizer.load('cl100k_base')"
+    command = [sys.executable, "-c", program]
+    outcome = subprocess.run(command, env=os.environ | {name: value}, capture_output=True, text=True)
+    assert outcome.returncode != 0
+    assert f'the environment variable {name} is "{value}"' in outcome.stderr
+    assert says in outcome.stderr

@@ -9,6 +9,7 @@ pub mod byte_level;
 mod cutting;
 mod definition;
 pub mod encode;
+mod environment;
 mod error;
 mod fingerprint;
 pub mod format;

@@ -32,13 +32,13 @@ pub(crate) use ids::Ids;
 pub(crate) use prefetch::prefetch;
 
 use crate::pretokenizer::scanner::ScanScratch;
-use crate::{Error, Interrupt, MergeTable, Merges, Vocabulary};
+use crate::{environment, Error, Interrupt, MergeTable, Merges, Vocabulary};
 use batch::Batch;
 use cache::{LongWords, ShortWords};
 use canonical::Canonical;
 use seams::Seams;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use superwords::{Links, Superwords};
 use windows::Windows;
 use words::{Rule, Words};
@@ -52,12 +52,8 @@ pub struct UnknownToken {
     pub fuse: bool,
 }
 
-/// What the caches of words take at most, in bytes, half of it for short words: the environment variable
-/// `PORTMANTEAU_CACHE_MIB`, read when it is first needed, or 32 MiB.
-static CACHE_BYTES: LazyLock<usize> = LazyLock::new(|| {
-    let mebibytes = std::env::var("PORTMANTEAU_CACHE_MIB").ok().and_then(|number| number.parse().ok());
-    mebibytes.unwrap_or(32_usize).saturating_mul(1 << 20)
-});
+/// What the caches of words take at most, in bytes, half of it for short words, unless the environment says otherwise.
+const CACHE_BYTES: usize = 32 << 20;
 
 /// Memory that an encoder keeps from word to word: give each thread its own, and keep it warm. Another encoder may go on
 /// with it, but starts with empty caches.
@@ -87,7 +83,7 @@ pub struct Scratch {
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self::with_cache_of(*CACHE_BYTES)
+        Self::with_cache_of(environment::cache_bytes().unwrap_or(CACHE_BYTES))
     }
 }
 

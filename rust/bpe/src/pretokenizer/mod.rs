@@ -15,7 +15,7 @@ mod split;
 pub use patterns::{NamedPattern, NAMED_PATTERNS};
 pub use split::{Behavior, Dialect, Pattern, Split};
 
-use crate::{Error, ErrorKind};
+use crate::{environment, Error, ErrorKind};
 use scanner::{ScanScratch, Scanner};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -65,8 +65,10 @@ impl Pretokenizer {
     /// A pretokenizer of these steps.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] unless the last step, and no other, is [`Step::ByteLevel`].
+    /// [`ErrorKind::Unsupported`] unless the last step, and no other, is [`Step::ByteLevel`]; also for an environment
+    /// variable of this library that means nothing.
     pub fn new(steps: Vec<Step>) -> Result<Self, Error> {
+        environment::check()?;
         let is_byte_level = |step: &Step| matches!(step, Step::ByteLevel { .. });
         let message = match steps.iter().position(is_byte_level) {
             Some(position) if position + 1 == steps.len() => {

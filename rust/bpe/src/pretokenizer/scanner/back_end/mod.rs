@@ -15,7 +15,7 @@ mod portable;
 mod x86_64;
 
 use super::automaton::{Table, START, STATE};
-use std::sync::LazyLock;
+use crate::environment;
 
 /// Rows, or entries, that are worked on together.
 pub(super) type Block = [u8; 64];
@@ -51,18 +51,10 @@ impl BackEnd {
         self.run().is_some()
     }
 
-    /// The one to use: the one that the environment variable `PORTMANTEAU_SIMD` names when it is first needed, if this
-    /// processor can run it; else the fastest.
+    /// The one to use: the one that the environment variable `PORTMANTEAU_SIMD` names, or the fastest.
     pub fn best() -> Self {
-        static BEST: LazyLock<BackEnd> = LazyLock::new(|| {
-            let name = std::env::var("PORTMANTEAU_SIMD").unwrap_or_default();
-            let forced = BackEnd::NAMED.iter().filter(|named| named.0 == name).map(|named| named.1);
-            forced
-                .chain([BackEnd::Ssse3, BackEnd::Neon])
-                .find(|back_end| back_end.is_available())
-                .unwrap_or(BackEnd::Portable)
-        });
-        *BEST
+        let fastest = || [Self::Ssse3, Self::Neon].into_iter().find(|back_end| back_end.is_available());
+        environment::back_end().or_else(fastest).unwrap_or(Self::Portable)
     }
 
     /// Its function, if this processor can run it.
