@@ -1,177 +1,135 @@
 //! The merge loop of BPE training: take the most frequent pair, make it a token, replace it everywhere, repeat.
 //!
-//! All units lie in one `u32` array, a separator before and after each. A merged span keeps its token in its first
-//! slot; its second and its last slot hold its length (marked by the high bit), so the next and the previous token are
-//! one look away without link arrays: four bytes a slot.
+//! **Frequent pairs only.** The count of a pair never rises after the step that made the later of its two tokens. So a pair
+//! below a cutoff stays below it, and as long as the best pair is above, the others need neither a count nor a list of
+//! places. The loop keeps those at or above the cutoff; when none is left, it lowers the cutoff and reads the pairs
+//! anew. A few such readings cost less than the places of all pairs, which are most of the memory of a training.
 //!
-//! A table maps each pair to its weighted count and to the positions where it was seen. Positions are only appended; a
-//! stale one is recognised on use, when the slots no longer hold the pair. The best pair comes from a lazy heap ordered
-//! by (count descending, pair ascending): an entry whose count has fallen since is pushed back with the true count.
-//! Every rise of a count pushes a fresh entry, so the heap always holds each live pair at its true count or above, and
-//! the first entry popped that agrees with the table is the maximum.
+//! **The best pair** comes from a lazy heap ordered by (count descending, pair ascending): an entry whose count has
+//! fallen since is pushed back with the true count. So the heap always holds each frequent pair at its true count or
+//! above, and the first entry popped that agrees is the maximum.
 //!
-//! The cost is linear in the slots plus the occurrences merged, plus the heap: O(n + m + P log P). A replacement costs
-//! O(1), so the length of a unit does not matter.
+//! **A step** goes through the places where the pair was seen. Some are stale, which the slots show. What happens to the
+//! pairs around is added up by neighbour first: however often a token stands beside the pair, the table is asked once.
+//!
+//! Altogether linear in the slots, times the readings, plus the occurrences merged, plus the heap: O(n log c + m + P log
+//! P). A replacement costs O(1), so the length of a unit does not matter.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use rustc_hash::FxHashMap;
 
-use super::watch::{Phase, Watch};
-use crate::{Error, ErrorKind};
+use super::sequences::Sequences;
+use super::watch::Watch;
+use crate::Error;
 
-/// Between units.
-const SEPARATOR: u32 = u32::MAX;
-/// Marks a slot inside a merged span; in its second and last slot the lower bits hold the length of the span.
-const INSIDE: u32 = 1 << 31;
-/// Positions are `u32`, span lengths have 31 bits.
-const MAX_SLOTS: usize = (1 << 31) - 1;
+/// By how much the cutoff is lowered when no pair is above it.
+const CUTOFF_RATIO: u64 = 16;
 
-/// Units as token ids, with multiplicities: what the merge loop works on.
-#[derive(Debug)]
-pub(super) struct Sequences {
-    slots: Vec<u32>,
-    /// The first slot of each unit, ascending.
-    starts: Vec<u32>,
-    weights: Vec<u64>,
-    /// The sum over the units of weight × length, which bounds every count.
-    weighted_length: u64,
-}
-
-impl Sequences {
-    pub(super) fn new() -> Self {
-        Self { slots: vec![SEPARATOR], starts: Vec::new(), weights: Vec::new(), weighted_length: 0 }
-    }
-
-    /// Appends a unit; units of fewer than two tokens, or of weight 0, have no pair and are left out.
-    pub(super) fn push(&mut self, token_ids: &[u32], weight: u64) -> Result<(), Error> {
-        if token_ids.len() < 2 || weight == 0 {
-            return Ok(());
-        }
-        // Two separators close the array, so that the slot after a last token of one slot can be read.
-        if self.slots.len() + token_ids.len() + 2 > MAX_SLOTS {
-            return Err(Error::new(
-                ErrorKind::Training,
-                "the distinct units of the text have more than 2^31 tokens together; train on a sample of the text",
-            ));
-        }
-        let weighted = weight.checked_mul(token_ids.len() as u64);
-        self.weighted_length =
-            weighted.and_then(|sum| sum.checked_add(self.weighted_length)).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::Training,
-                    "the pairs of the text are more than 2^64 - 1; scale the weights down",
-                )
-            })?;
-        self.starts.push(self.slots.len() as u32);
-        self.weights.push(weight);
-        self.slots.extend_from_slice(token_ids);
-        self.slots.push(SEPARATOR);
-        Ok(())
-    }
-
-    fn next(&self, position: usize) -> usize {
-        position + self.span(position + 1)
-    }
-
-    fn previous(&self, position: usize) -> usize {
-        position - self.span(position - 1)
-    }
-
-    /// The length of the span that `slot`, its second or last slot, belongs to; 1 if that slot starts a token or a
-    /// separator.
-    fn span(&self, slot: usize) -> usize {
-        match self.slots[slot] {
-            SEPARATOR => 1,
-            value if value & INSIDE != 0 => (value & !INSIDE) as usize,
-            _ => 1,
-        }
-    }
-
-    /// Puts `token_id` over the tokens at `left` and `right`, the latter ending before `end`.
-    fn replace(&mut self, left: usize, right: usize, end: usize, token_id: u32) {
-        let length = (end - left) as u32;
-        self.slots[left] = token_id;
-        self.slots[right] = INSIDE;
-        self.slots[left + 1] = INSIDE | length;
-        self.slots[end - 1] = INSIDE | length;
-    }
-}
+/// How many places ahead the memory of a place is asked for.
+const AHEAD: usize = 16;
 
 /// Two neighbouring token ids as one integer, in the order of (left, right).
 fn pair_key(left: u32, right: u32) -> u64 {
     (u64::from(left) << 32) | u64::from(right)
 }
 
+/// A pair that occurs at least as often as the cutoff, or did when it was last looked at.
 #[derive(Debug, Default)]
 struct Pair {
     count: u64,
-    positions: Vec<u32>,
-    /// The count rose in the current step.
-    risen: bool,
+    /// Where it was seen, ascending; all places where it is, and perhaps some where it was.
+    places: Vec<u32>,
 }
 
 /// The merge loop between two merges.
 #[derive(Debug)]
 pub(super) struct MergeLoop {
     sequences: Sequences,
-    index: FxHashMap<u64, usize>,
-    pairs: Vec<Pair>,
+    pairs: FxHashMap<u64, Pair>,
     heap: BinaryHeap<(u64, Reverse<u64>)>,
+    /// No pair below is merged.
     min_count: u64,
-    risen: Vec<u64>,
+    /// All pairs that occur at least so often are in the table.
+    cutoff: u64,
+    left: Neighbours,
+    right: Neighbours,
 }
 
 impl MergeLoop {
-    /// Counts the pairs of the sequences. Pairs seen fewer than `min_count` times (at least 1) are never offered.
-    pub(super) fn new(
-        mut sequences: Sequences,
-        min_count: u64,
-        watch: &mut Watch<'_>,
-    ) -> Result<Self, Error> {
-        sequences.slots.push(SEPARATOR);
-        let mut merge_loop = Self {
+    /// A loop that merges pairs that occur at least `min_count` times, and at least once.
+    pub(super) fn new(sequences: Sequences, min_count: u64) -> Self {
+        Self {
             sequences,
-            index: FxHashMap::default(),
-            pairs: Vec::new(),
+            pairs: FxHashMap::default(),
             heap: BinaryHeap::new(),
             min_count: min_count.max(1),
-            risen: Vec::new(),
-        };
-        watch.phase(Phase::CountingPairs, merge_loop.sequences.slots.len() as u64);
-        for unit in 0..merge_loop.sequences.starts.len() {
-            let weight = merge_loop.sequences.weights[unit];
-            let mut position = merge_loop.sequences.starts[unit] as usize;
-            while merge_loop.sequences.slots[position + 1] != SEPARATOR {
-                let (left, right) =
-                    (merge_loop.sequences.slots[position], merge_loop.sequences.slots[position + 1]);
-                merge_loop.raise(left, right, position, weight);
-                position += 1;
-            }
-            watch.step(position as u64)?;
+            cutoff: u64::MAX,
+            left: Neighbours::default(),
+            right: Neighbours::default(),
         }
-        merge_loop.offer_risen();
-        Ok(merge_loop)
     }
 
     /// Takes the pair with the largest count, ties by the smallest (left id, right id), out of the heap; `None` when no
-    /// pair is left.
-    pub(super) fn pop_best(&mut self) -> Option<(u32, u32)> {
-        while let Some((count, Reverse(key))) = self.heap.pop() {
-            let current = self.index.get(&key).map_or(0, |&entry| self.pairs[entry].count);
-            if current == count {
-                return Some(((key >> 32) as u32, key as u32));
+    /// pair is left. Returns its count too.
+    pub(super) fn pop_best(&mut self, watch: &mut Watch<'_>) -> Result<Option<(u32, u32, u64)>, Error> {
+        loop {
+            while let Some((count, Reverse(key))) = self.heap.pop() {
+                let current = self.pairs.get(&key).map_or(0, |pair| pair.count);
+                if current == count {
+                    return Ok(Some(((key >> 32) as u32, key as u32, count)));
+                }
+                if current >= self.cutoff {
+                    self.heap.push((current, Reverse(key)));
+                } else {
+                    self.pairs.remove(&key);
+                }
             }
-            // Above, a fresher entry is in the heap already.
-            if current < count && current >= self.min_count {
-                self.heap.push((current, Reverse(key)));
+            if self.cutoff == self.min_count {
+                return Ok(None);
             }
+            self.read_pairs(watch, |best, cutoff| best.min(cutoff) / CUTOFF_RATIO)?;
         }
-        None
     }
 
-    /// Replaces every occurrence of the pair, left to right, and brings the counts of its neighbours up to date.
+    /// Reads all pairs anew, and keeps those at or above a cutoff, given the largest count and the cutoff so far.
+    fn read_pairs(
+        &mut self,
+        watch: &mut Watch<'_>,
+        cutoff: impl FnOnce(u64, u64) -> u64,
+    ) -> Result<(), Error> {
+        self.pairs = FxHashMap::default();
+        self.heap.clear();
+        self.sequences.compact();
+        let mut counts: FxHashMap<u64, (u64, u32)> = FxHashMap::default();
+        self.sequences.for_each_pair(|_, left, right, weight| {
+            watch.step_within()?;
+            let (count, n_places) = counts.entry(pair_key(left, right)).or_default();
+            *count += weight;
+            *n_places += 1;
+            Ok(())
+        })?;
+        let best = counts.values().map(|&(count, _)| count).max().unwrap_or(0);
+        self.cutoff = cutoff(best, self.cutoff).max(self.min_count);
+        counts.retain(|_, &mut (count, _)| count >= self.cutoff);
+        self.pairs = counts
+            .into_iter()
+            .map(|(key, (count, n_places))| {
+                (key, Pair { count, places: Vec::with_capacity(n_places as usize) })
+            })
+            .collect();
+        self.heap = self.pairs.iter().map(|(&key, pair)| (pair.count, Reverse(key))).collect();
+        self.sequences.for_each_pair(|slot, left, right, _| {
+            watch.step_within()?;
+            if let Some(pair) = self.pairs.get_mut(&pair_key(left, right)) {
+                pair.places.push(slot);
+            }
+            Ok(())
+        })
+    }
+
+    /// Replaces every occurrence of a pair, left to right, by a token that is new, or at least occurs nowhere yet.
     pub(super) fn merge(
         &mut self,
         left: u32,
@@ -179,86 +137,171 @@ impl MergeLoop {
         merged: u32,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        let key = pair_key(left, right);
-        let Some(&entry) = self.index.get(&key) else { return Ok(()) };
-        let entry = &mut self.pairs[entry];
-        let mut positions = std::mem::take(&mut entry.positions);
-        // After this step the pair occurs nowhere: a run of equal tokens is merged in twos, with at most one left.
-        entry.count = 0;
-        // One step appends in order, but a token reached in a second way gets positions in a second step.
-        if !positions.is_sorted() {
-            positions.sort_unstable();
-        }
-        let mut unit = 0;
-        for position in positions {
+        let Some(pair) = self.pairs.remove(&pair_key(left, right)) else { return Ok(()) };
+        let sequences = &mut self.sequences;
+        let mut doubled = Doubled::default();
+        for (number, &place) in pair.places.iter().enumerate() {
             watch.step_within()?;
-            let start = position as usize;
-            if self.sequences.slots[start] != left {
+            if let Some(&place) = pair.places.get(number + AHEAD) {
+                sequences.prefetch(place);
+            }
+            let start = place as usize;
+            if !sequences.holds(start, left) {
                 continue;
             }
-            let second = self.sequences.next(start);
-            if self.sequences.slots[second] != right {
+            let second = sequences.next(start);
+            if !sequences.holds(second, right) {
                 continue;
             }
-            unit += self.sequences.starts[unit..].partition_point(|&first| first <= position) - 1;
-            let weight = self.sequences.weights[unit];
-            let end = self.sequences.next(second);
-            if self.sequences.slots[start - 1] != SEPARATOR {
-                let before = self.sequences.previous(start);
-                let neighbour = self.sequences.slots[before];
-                self.lower(neighbour, left, key, weight);
-                self.raise(neighbour, merged, before, weight);
+            let end = sequences.next(second);
+            let weight = sequences.weight_at(start);
+            match sequences.before(start) {
+                Some((before, neighbour)) if neighbour == merged => {
+                    // Made in this step, with what is now replaced as its neighbour.
+                    self.right.take_back(left, weight);
+                    doubled.add(before as u32, weight);
+                }
+                Some((before, neighbour)) => self.left.add(neighbour, before as u32, weight),
+                None => {}
             }
-            let neighbour = self.sequences.slots[end];
-            if neighbour != SEPARATOR {
-                self.lower(right, neighbour, key, weight);
-                self.raise(merged, neighbour, start, weight);
+            if let Some(neighbour) = sequences.token(end) {
+                self.right.add(neighbour, place, weight);
             }
-            self.sequences.replace(start, second, end, merged);
+            sequences.replace(start, second, end, merged);
         }
-        self.offer_risen();
+        // The pair itself is gone: a run of equal tokens is merged in twos, with at most one left.
+        let settled = pair_key(left, right);
+        let mut left_neighbours = std::mem::take(&mut self.left);
+        let mut right_neighbours = std::mem::take(&mut self.right);
+        left_neighbours.drain(self.cutoff, |neighbour, lost, pair| {
+            self.lower(pair_key(neighbour, left), lost, settled);
+            self.insert(pair_key(neighbour, merged), pair);
+        });
+        right_neighbours.drain(self.cutoff, |neighbour, lost, pair| {
+            self.lower(pair_key(right, neighbour), lost, settled);
+            self.insert(pair_key(merged, neighbour), pair);
+        });
+        (self.left, self.right) = (left_neighbours, right_neighbours);
+        self.insert(pair_key(merged, merged), doubled.0);
         Ok(())
     }
 
-    /// One occurrence of a pair is gone, unless it is the pair being merged, whose count is settled.
-    fn lower(&mut self, left: u32, right: u32, merging: u64, weight: u64) {
-        let key = pair_key(left, right);
-        if key == merging {
-            return;
-        }
-        if let Some(&entry) = self.index.get(&key) {
-            let pair = &mut self.pairs[entry];
-            debug_assert!(pair.count >= weight, "a pair was counted down more often than up");
-            pair.count -= weight;
-        }
-    }
-
-    /// One more occurrence of a pair, at `position`.
-    fn raise(&mut self, left: u32, right: u32, position: usize, weight: u64) {
-        let key = pair_key(left, right);
-        let entry = *self.index.entry(key).or_insert_with(|| {
-            self.pairs.push(Pair::default());
-            self.pairs.len() - 1
-        });
-        let pair = &mut self.pairs[entry];
-        pair.count += weight;
-        pair.positions.push(position as u32);
-        if !pair.risen {
-            pair.risen = true;
-            self.risen.push(key);
-        }
-    }
-
-    /// Puts the pairs whose count rose in this step into the heap.
-    fn offer_risen(&mut self) {
-        for key in self.risen.drain(..) {
-            if let Some(&entry) = self.index.get(&key) {
-                let pair = &mut self.pairs[entry];
-                pair.risen = false;
-                if pair.count >= self.min_count {
-                    self.heap.push((pair.count, Reverse(key)));
+    /// As [`MergeLoop::merge`], by a token that may occur already.
+    pub(super) fn merge_into_known(
+        &mut self,
+        left: u32,
+        right: u32,
+        merged: u32,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
+        let Some(pair) = self.pairs.remove(&pair_key(left, right)) else { return Ok(()) };
+        for place in pair.places {
+            watch.step_within()?;
+            let start = place as usize;
+            if self.sequences.holds(start, left) {
+                let second = self.sequences.next(start);
+                if self.sequences.holds(second, right) {
+                    let end = self.sequences.next(second);
+                    self.sequences.replace(start, second, end, merged);
                 }
             }
+        }
+        self.read_pairs(watch, |_, cutoff| cutoff)
+    }
+
+    fn lower(&mut self, key: u64, by: u64, settled: u64) {
+        if key != settled {
+            if let Some(pair) = self.pairs.get_mut(&key) {
+                debug_assert!(pair.count >= by, "a pair was counted down more often than up");
+                pair.count -= by;
+            }
+        }
+    }
+
+    /// Keeps a pair that this step made, if it is frequent.
+    fn insert(&mut self, key: u64, pair: Pair) {
+        if pair.count >= self.cutoff {
+            self.heap.push((pair.count, Reverse(key)));
+            self.pairs.insert(key, pair);
+        }
+    }
+}
+
+/// Pairs of a token with itself that one step makes.
+#[derive(Debug, Default)]
+struct Doubled(Pair);
+
+impl Doubled {
+    fn add(&mut self, place: u32, weight: u64) {
+        self.0.count += weight;
+        self.0.places.push(place);
+    }
+}
+
+/// What one step does to the pairs on one side of what it merges, by the token on that side.
+#[derive(Debug, Default)]
+struct Neighbours {
+    /// By token id: its place in `found`, or [`NONE`].
+    numbers: Vec<u32>,
+    found: Vec<Neighbour>,
+    /// The number of a neighbour, and where its pair with the new token starts.
+    places: Vec<(u32, u32)>,
+}
+
+const NONE: u32 = u32::MAX;
+
+#[derive(Debug)]
+struct Neighbour {
+    token_id: u32,
+    /// By how much the count of its pair with the old token falls.
+    lost: u64,
+    /// How often it stands beside the new token.
+    count: u64,
+    n_places: u32,
+}
+
+impl Neighbours {
+    #[inline]
+    fn add(&mut self, token_id: u32, place: u32, weight: u64) {
+        let at = token_id as usize;
+        if at >= self.numbers.len() {
+            self.numbers.resize(at + 1, NONE);
+        }
+        let mut number = self.numbers[at];
+        if number == NONE {
+            number = self.found.len() as u32;
+            self.numbers[at] = number;
+            self.found.push(Neighbour { token_id, lost: 0, count: 0, n_places: 0 });
+        }
+        let neighbour = &mut self.found[number as usize];
+        neighbour.lost += weight;
+        neighbour.count += weight;
+        neighbour.n_places += 1;
+        self.places.push((number, place));
+    }
+
+    /// A neighbour that was added has become part of the new token too.
+    fn take_back(&mut self, token_id: u32, weight: u64) {
+        self.found[self.numbers[token_id as usize] as usize].count -= weight;
+    }
+
+    /// Visits every neighbour with what its old pair lost and its new pair, whose places are there if its count is at
+    /// least `cutoff`; and forgets all.
+    fn drain(&mut self, cutoff: u64, mut visit: impl FnMut(u32, u64, Pair)) {
+        let new_pair = |neighbour: &Neighbour| {
+            let n_places = if neighbour.count >= cutoff { neighbour.n_places } else { 0 };
+            Pair { count: neighbour.count, places: Vec::with_capacity(n_places as usize) }
+        };
+        let mut pairs: Vec<Pair> = self.found.iter().map(new_pair).collect();
+        for (number, place) in self.places.drain(..) {
+            let pair = &mut pairs[number as usize];
+            if pair.count >= cutoff {
+                pair.places.push(place);
+            }
+        }
+        for (neighbour, pair) in self.found.drain(..).zip(pairs) {
+            self.numbers[neighbour.token_id as usize] = NONE;
+            visit(neighbour.token_id, neighbour.lost, pair);
         }
     }
 }

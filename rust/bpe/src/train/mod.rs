@@ -13,6 +13,7 @@
 
 mod counting;
 mod merging;
+mod sequences;
 mod superbpe;
 mod watch;
 
@@ -24,7 +25,8 @@ pub use counting::{Counter, Record, Units};
 pub use superbpe::SuperwordOptions;
 pub use watch::{Phase, Progress};
 
-use self::merging::{MergeLoop, Sequences};
+use self::merging::MergeLoop;
+use self::sequences::Sequences;
 use self::watch::Watch;
 use crate::byte_level::{unspell, ALPHABET_ORDER};
 use crate::{Error, ErrorKind, MergeTable, Merges, Vocabulary};
@@ -109,11 +111,10 @@ pub fn train(
     check_sizes(growing.tokens.len(), options, superwords.as_ref().map(|(_, superwords)| superwords))?;
 
     let mut sequences = Sequences::new();
-    let mut token_ids = Vec::new();
     for (unit, count) in units.iter() {
-        token_ids.clear();
-        token_ids.extend(unit.iter().filter_map(|&byte| growing.byte_ids[usize::from(byte)]));
-        sequences.push(&token_ids, count)?;
+        // All bytes of the text have a token.
+        let token_ids = unit.iter().map(|&byte| growing.byte_ids[usize::from(byte)].unwrap_or_default());
+        sequences.push(token_ids, count)?;
     }
     drop(units);
     growing.grow(sequences, stage1_target, &|_| false, &mut watch)?;
@@ -246,21 +247,26 @@ impl Growing {
         vetoes: &dyn Fn(&[u8]) -> bool,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        let mut merge_loop = MergeLoop::new(sequences, self.min_frequency, watch)?;
+        let mut merge_loop = MergeLoop::new(sequences, self.min_frequency);
         watch.phase(Phase::Merging, vocab_size as u64);
         while self.tokens.len() < vocab_size {
-            let Some((left, right)) = merge_loop.pop_best() else { break };
+            let Some((left, right, _)) = merge_loop.pop_best(watch)? else { break };
             let token = [&self.tokens[left as usize][..], &self.tokens[right as usize]].concat();
             if token.len() > self.max_token_bytes || self.reserved.contains(&token) || vetoes(&token) {
                 watch.step(self.tokens.len() as u64)?;
                 continue;
             }
+            let n_known = self.tokens.len();
             let token_id = self.add(token);
             // In the second stage a token may be reached in a second way, and then a pair of it is merged again.
             if self.merged.insert((left, right)) {
                 self.merges.push((left, right, token_id));
             }
-            merge_loop.merge(left, right, token_id, watch)?;
+            if self.tokens.len() > n_known {
+                merge_loop.merge(left, right, token_id, watch)?;
+            } else {
+                merge_loop.merge_into_known(left, right, token_id, watch)?;
+            }
             watch.step(self.tokens.len() as u64)?;
         }
         Ok(())

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::counting::Units;
-use super::merging::Sequences;
+use super::sequences::Sequences;
 use super::watch::{Phase, Watch};
 use crate::encode::{merge_all, MergeScratch};
 use crate::parallel::{map_ranges, split_by_weight};
@@ -82,7 +82,7 @@ pub(super) fn tokenize(
             let mut rest = &token_ids[..];
             for length in lengths {
                 let (unit, tail) = rest.split_at(length);
-                sequences.push(unit, units.get(index).1)?;
+                sequences.push(unit.iter().copied(), units.get(index).1)?;
                 rest = tail;
                 index += 1;
             }
