@@ -163,7 +163,22 @@ impl Encoder {
         whole_words_first: bool,
         unknown: Option<UnknownToken>,
     ) -> Self {
-        let vocabulary = vocabulary.into();
+        Self::build(vocabulary.into(), merges, whole_words_first, unknown, false)
+    }
+
+    /// An encoder for pretokens of many words, though the vocabulary may have no superwords: their words go through
+    /// the cache.
+    pub(crate) fn of_words_within(vocabulary: Vocabulary, merges: &Merges) -> Self {
+        Self::build(vocabulary.into(), merges, false, None, true)
+    }
+
+    fn build(
+        vocabulary: Arc<Vocabulary>,
+        merges: &Merges,
+        whole_words_first: bool,
+        unknown: Option<UnknownToken>,
+        words_within: bool,
+    ) -> Self {
         // What stands for a byte may itself take part in merges.
         let canonical = if unknown.is_some() { None } else { Canonical::new(&vocabulary, merges) };
         let rule = match canonical {
@@ -172,7 +187,7 @@ impl Encoder {
         };
         let mut words =
             Words { vocabulary, rule, whole_words_first, unknown, symbols_below: None, seams: None };
-        let superwords = Superwords::new(&words).map(|(superwords, first_symbol)| {
+        let superwords = Superwords::new(&words, words_within).map(|(superwords, first_symbol)| {
             words.symbols_below = Some(first_symbol);
             superwords
         });

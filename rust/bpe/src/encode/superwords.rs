@@ -43,13 +43,14 @@ pub(super) struct Superwords {
 }
 
 impl Superwords {
-    /// The two levels of a vocabulary, and the first symbol of the second; `None` if it has no superwords, or merges
-    /// that do not keep to the levels.
-    pub(super) fn new(words: &Words) -> Option<(Self, u32)> {
+    /// The two levels of a vocabulary, and the first symbol of the second; `None` if it has merges that do not keep to
+    /// the levels, or no superwords. With `always`, the second level may be empty.
+    pub(super) fn new(words: &Words, always: bool) -> Option<(Self, u32)> {
         let Rule::Canonical(canonical) = &words.rule else { return None };
         let token = |symbol: u32| words.vocabulary.token_bytes(canonical.token_ids[symbol as usize]);
         let n_symbols = canonical.token_ids.len() as u32;
-        let limit = (256..n_symbols).find(|&symbol| token(symbol).is_some_and(has_two_words))?;
+        let first_superword = (256..n_symbols).find(|&symbol| token(symbol).is_some_and(has_two_words));
+        let limit = first_superword.or(always.then_some(n_symbols))?;
         let keeps_to_levels = |(left, right, result): (u32, u32, u32)| {
             left.max(right) < if result < limit { limit } else { result }
         };

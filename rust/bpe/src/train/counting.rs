@@ -60,6 +60,13 @@ impl Units {
         self.bytes.len()
     }
 
+    /// The memory that it takes, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.bytes.capacity()
+            + size_of::<usize>() * self.ends.capacity()
+            + size_of::<u64>() * (self.counts.capacity() + self.table.capacity())
+    }
+
     /// The bytes and the multiplicity of one unit.
     ///
     /// # Panics

@@ -12,24 +12,27 @@
 //! they will at inference) and goes on, under a few vetoes ([`SuperwordOptions`]).
 
 mod counting;
+mod growing;
 mod merging;
+mod reduction;
 mod sequences;
+mod stage;
 mod superbpe;
+mod token_store;
+mod tokenizing;
 mod watch;
 
 use std::ops::ControlFlow;
-
-use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use counting::{Counter, Record, Units};
 pub use superbpe::SuperwordOptions;
 pub use watch::{Phase, Progress};
 
-use self::merging::MergeLoop;
-use self::sequences::Sequences;
+use self::growing::Growing;
+use self::stage::Stage;
 use self::watch::Watch;
-use crate::byte_level::{unspell, ALPHABET_ORDER};
-use crate::{Error, ErrorKind, MergeTable, Merges, Vocabulary};
+use crate::byte_level::ALPHABET_ORDER;
+use crate::{Error, ErrorKind};
 
 /// Which single bytes are tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,30 +106,22 @@ pub fn train(
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Trained, Error> {
     let Counts { units, superwords } = counts;
-    let mut watch = Watch::new(Phase::CountingPairs, 0, progress);
-    let mut growing =
-        Growing::new(options, &alphabet(options, &units, superwords.as_ref().map(|(units, _)| units)))?;
-    let stage1_target =
-        superwords.as_ref().map_or(options.vocab_size, |(_, superwords)| superwords.transition_size);
-    check_sizes(growing.tokens.len(), options, superwords.as_ref().map(|(_, superwords)| superwords))?;
+    let mut watch = Watch::new(Phase::Merging, 0, progress);
+    let superword_units = superwords.as_ref().map(|(units, _)| units);
+    let mut growing = Growing::new(options, &alphabet(options, &units, superword_units))?;
+    let superword_options = superwords.as_ref().map(|(_, superwords)| superwords);
+    check_sizes(growing.tokens.len(), options, superword_options)?;
 
-    let mut sequences = Sequences::new();
-    for (unit, count) in units.iter() {
-        // All bytes of the text have a token.
-        let token_ids = unit.iter().map(|&byte| growing.byte_ids[usize::from(byte)].unwrap_or_default());
-        sequences.push(token_ids, count)?;
-    }
-    drop(units);
-    growing.grow(sequences, stage1_target, &|_| false, &mut watch)?;
+    let size = superword_options.map_or(options.vocab_size, |superwords| superwords.transition_size);
+    let stage = Stage { size, min_frequency: options.min_frequency, superwords: None, threads };
+    stage.run_on_bytes(units, &mut growing, &mut watch)?;
     let stage1_size = growing.tokens.len();
 
-    if let Some((units, superwords)) = superwords {
-        let merges = MergeTable::new(&Vocabulary::default(), &Merges::Listed(growing.merges.clone()));
-        let sequences = superbpe::tokenize(&units, &growing.byte_ids, &merges, threads, &mut watch)?;
-        drop(units);
-        growing.grow(sequences, options.vocab_size, &|token| superwords.vetoes(token), &mut watch)?;
+    if let Some((units, superwords)) = &superwords {
+        let stage = Stage { size: options.vocab_size, superwords: Some(superwords), ..stage };
+        stage.run(units, &mut growing, &mut watch)?;
     }
-    let merges = growing.merges.into_iter().map(|(left, right, _)| (left, right)).collect();
+    let merges = growing.merges.iter().map(|merge| (merge.left, merge.right)).collect();
     Ok(Trained { tokens: growing.tokens, merges, stage1_size })
 }
 
@@ -175,100 +170,4 @@ fn check_sizes(
         return refuse("forbid has an empty string, which every token contains; remove it".to_owned());
     }
     Ok(())
-}
-
-/// A vocabulary as it grows.
-struct Growing {
-    tokens: Vec<Vec<u8>>,
-    byte_ids: [Option<u32>; 256],
-    /// (left id, right id, merged id) in order of rank.
-    merges: Vec<(u32, u32, u32)>,
-    /// Ids of the tokens that merges can make or start from; not the special tokens.
-    ids: FxHashMap<Vec<u8>, u32>,
-    merged: FxHashSet<(u32, u32)>,
-    /// Byte strings that no merge may make, because a special token is written so (in UTF-8, or in a file that spells
-    /// tokens in byte-level characters).
-    reserved: FxHashSet<Vec<u8>>,
-    min_frequency: u64,
-    max_token_bytes: usize,
-}
-
-impl Growing {
-    fn new(options: &TrainingOptions, alphabet: &[u8]) -> Result<Self, Error> {
-        let mut growing = Self {
-            tokens: Vec::with_capacity(options.vocab_size.min(1 << 20)),
-            byte_ids: [None; 256],
-            merges: Vec::new(),
-            ids: FxHashMap::default(),
-            merged: FxHashSet::default(),
-            reserved: FxHashSet::default(),
-            min_frequency: options.min_frequency,
-            max_token_bytes: options.max_token_bytes.unwrap_or(usize::MAX),
-        };
-        let mut seen = FxHashSet::default();
-        for special in &options.special_tokens {
-            let refuse =
-                |why| Err(Error::new(ErrorKind::Training, format!("special token {special:?} {why}")));
-            if !seen.insert(special) {
-                return refuse("is given twice; give each once");
-            }
-            let spelled = unspell(special).unwrap_or_default();
-            if special.is_empty() || special.len() == 1 || spelled.len() == 1 {
-                return refuse(
-                    "must differ from the single bytes, which are tokens already; choose a longer text",
-                );
-            }
-            growing.tokens.push(special.as_bytes().to_vec());
-            growing.reserved.extend([special.as_bytes().to_vec(), spelled]);
-        }
-        for &byte in alphabet {
-            let token_id = growing.add(vec![byte]);
-            growing.byte_ids[usize::from(byte)] = Some(token_id);
-        }
-        Ok(growing)
-    }
-
-    /// The id of a token, a new one if there is no such token yet.
-    fn add(&mut self, token: Vec<u8>) -> u32 {
-        if let Some(&token_id) = self.ids.get(&token) {
-            return token_id;
-        }
-        let token_id = self.tokens.len() as u32;
-        self.tokens.push(token.clone());
-        self.ids.insert(token, token_id);
-        token_id
-    }
-
-    /// Merges until there are `vocab_size` tokens or no pair is left that may be merged.
-    fn grow(
-        &mut self,
-        sequences: Sequences,
-        vocab_size: usize,
-        vetoes: &dyn Fn(&[u8]) -> bool,
-        watch: &mut Watch<'_>,
-    ) -> Result<(), Error> {
-        let mut merge_loop = MergeLoop::new(sequences, self.min_frequency);
-        watch.phase(Phase::Merging, vocab_size as u64);
-        while self.tokens.len() < vocab_size {
-            let Some((left, right, _)) = merge_loop.pop_best(watch)? else { break };
-            let token = [&self.tokens[left as usize][..], &self.tokens[right as usize]].concat();
-            if token.len() > self.max_token_bytes || self.reserved.contains(&token) || vetoes(&token) {
-                watch.step(self.tokens.len() as u64)?;
-                continue;
-            }
-            let n_known = self.tokens.len();
-            let token_id = self.add(token);
-            // In the second stage a token may be reached in a second way, and then a pair of it is merged again.
-            if self.merged.insert((left, right)) {
-                self.merges.push((left, right, token_id));
-            }
-            if self.tokens.len() > n_known {
-                merge_loop.merge(left, right, token_id, watch)?;
-            } else {
-                merge_loop.merge_into_known(left, right, token_id, watch)?;
-            }
-            watch.step(self.tokens.len() as u64)?;
-        }
-        Ok(())
-    }
 }

@@ -209,6 +209,22 @@ impl Sequences {
         self.slots.shrink_to(2 * written);
     }
 
+    /// Visits every unit with its weight. To be called when every token has one slot.
+    pub(super) fn for_each_unit(
+        &self,
+        mut visit: impl FnMut(&[u32], u64) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut weight = 0;
+        for unit in self.slots.split_inclusive(|slot| slot & KIND == SEPARATOR) {
+            let (&separator, token_ids) = unit.split_last().unwrap_or((&SEPARATOR, &[]));
+            if !token_ids.is_empty() {
+                visit(token_ids, weight)?;
+            }
+            weight = self.weight_of(separator);
+        }
+        Ok(())
+    }
+
     /// Visits every pair of neighbours with the first slot of the left one and the weight of the unit. To be called when
     /// every token has one slot.
     pub(super) fn for_each_pair(
@@ -270,7 +286,9 @@ mod tests {
         sequences.push(vec![3; 1000].into_iter(), 8).expect("fits");
         sequences.push(vec![4; 1000].into_iter(), 1 << 33).expect("fits");
         for _ in 0..2 {
-            for (slot, weight) in [(1, 7), (2, 7), (4, 8), (600, 8), (1003, 8), (1005, 1 << 33), (2004, 1 << 33)] {
+            for (slot, weight) in
+                [(1, 7), (2, 7), (4, 8), (600, 8), (1003, 8), (1005, 1 << 33), (2004, 1 << 33)]
+            {
                 assert_eq!(sequences.weight_at(slot), weight, "{slot}");
             }
             sequences.compact();

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use crate::parallel::map_ranges;
 use crate::{Error, ErrorKind};
 
 /// Time between two calls of the callback.
@@ -15,10 +16,12 @@ const STEPS: u32 = 1024;
 pub enum Phase {
     /// Splitting text into units and counting them; in bytes of the batch.
     Counting,
-    /// Tokenizing the units of the second stage; in bytes of distinct units.
+    /// Tokenizing the units of a stage; in blocks of the text.
     Tokenizing,
-    /// Counting the pairs that training starts with; in slots of the merge loop.
+    /// Counting the pairs of a text; in blocks of it.
     CountingPairs,
+    /// Cutting a text where nothing will merge, and counting what is left; in blocks of it.
+    Cutting,
     /// Merging; in tokens of the vocabulary.
     Merging,
 }
@@ -71,6 +74,39 @@ impl<'a> Watch<'a> {
         self.steps = self.steps.wrapping_add(1);
         if self.steps.is_multiple_of(STEPS) {
             self.look(self.progress.done)?;
+        }
+        Ok(())
+    }
+
+    /// Does tasks on `threads` threads, and takes what comes out in the order of the tasks. Each task counts as one.
+    pub(super) fn share<R: Send>(
+        &mut self,
+        n_tasks: usize,
+        threads: usize,
+        work: impl Fn(usize) -> Result<R, Error> + Sync,
+        mut take: impl FnMut(R) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.share_until(n_tasks, threads, work, |result| take(result).map(ControlFlow::Continue))
+    }
+
+    /// As [`Watch::share`], until what is taken says that it is enough.
+    pub(super) fn share_until<R: Send>(
+        &mut self,
+        n_tasks: usize,
+        threads: usize,
+        work: impl Fn(usize) -> Result<R, Error> + Sync,
+        mut take: impl FnMut(R) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        let mut done = 0;
+        while done < n_tasks {
+            let round: Vec<_> = (done..n_tasks).take(threads.max(1)).map(|task| task..task + 1).collect();
+            for result in map_ranges(&round, |task| work(task.start)) {
+                if take(result?)?.is_break() {
+                    return Ok(());
+                }
+            }
+            done += round.len();
+            self.look(done as u64)?;
         }
         Ok(())
     }

@@ -1,0 +1,131 @@
+//! A vocabulary while it grows: ids and bytes of tokens, the merges so far, and what no merge may make.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::TrainingOptions;
+use crate::byte_level::unspell;
+use crate::{Error, ErrorKind, Merges, Vocabulary};
+
+/// A merge that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TrainedMerge {
+    /// The id of the left part.
+    pub(super) left: u32,
+    /// The id of the right part.
+    pub(super) right: u32,
+    /// The id of what they make.
+    pub(super) token_id: u32,
+    /// How often they stood side by side.
+    pub(super) count: u64,
+}
+
+/// A vocabulary as it grows.
+#[derive(Debug)]
+pub(super) struct Growing {
+    pub(super) tokens: Vec<Vec<u8>>,
+    n_special: usize,
+    pub(super) byte_ids: [Option<u32>; 256],
+    /// In order of rank.
+    pub(super) merges: Vec<TrainedMerge>,
+    /// Pairs that were passed over for what they would make.
+    pub(super) vetoed: Vec<(u32, u32)>,
+    /// Ids of the tokens that merges can make or start from; not the special tokens.
+    ids: FxHashMap<Vec<u8>, u32>,
+    merged: FxHashSet<(u32, u32)>,
+    /// Byte strings that no merge may make, because a special token is written so (in UTF-8, or in a file that spells
+    /// tokens in byte-level characters).
+    reserved: FxHashSet<Vec<u8>>,
+    max_token_bytes: usize,
+}
+
+impl Growing {
+    /// The special tokens and the single bytes, in this order.
+    pub(super) fn new(options: &TrainingOptions, alphabet: &[u8]) -> Result<Self, Error> {
+        let mut growing = Self {
+            tokens: Vec::with_capacity(options.vocab_size.min(1 << 20)),
+            n_special: options.special_tokens.len(),
+            byte_ids: [None; 256],
+            merges: Vec::new(),
+            vetoed: Vec::new(),
+            ids: FxHashMap::default(),
+            merged: FxHashSet::default(),
+            reserved: FxHashSet::default(),
+            max_token_bytes: options.max_token_bytes.unwrap_or(usize::MAX),
+        };
+        let mut seen = FxHashSet::default();
+        for special in &options.special_tokens {
+            let refuse =
+                |why| Err(Error::new(ErrorKind::Training, format!("special token {special:?} {why}")));
+            if !seen.insert(special) {
+                return refuse("is given twice; give each once");
+            }
+            let spelled = unspell(special).unwrap_or_default();
+            if special.is_empty() || special.len() == 1 || spelled.len() == 1 {
+                return refuse(
+                    "must differ from the single bytes, which are tokens already; choose a longer text",
+                );
+            }
+            growing.tokens.push(special.as_bytes().to_vec());
+            growing.reserved.extend([special.as_bytes().to_vec(), spelled]);
+        }
+        for &byte in alphabet {
+            let token_id = growing.add(vec![byte]);
+            growing.byte_ids[usize::from(byte)] = Some(token_id);
+        }
+        Ok(growing)
+    }
+
+    /// The id of a token, a new one if there is no such token yet.
+    fn add(&mut self, token: Vec<u8>) -> u32 {
+        if let Some(&token_id) = self.ids.get(&token) {
+            return token_id;
+        }
+        let token_id = self.tokens.len() as u32;
+        self.tokens.push(token.clone());
+        self.ids.insert(token, token_id);
+        token_id
+    }
+
+    /// Whether these are the bytes of a special token, which no merge makes.
+    pub(super) fn is_reserved(&self, token: &[u8]) -> bool {
+        self.reserved.contains(token)
+    }
+
+    /// Whether these bytes are more than a token may have.
+    pub(super) fn is_too_long(&self, token: &[u8]) -> bool {
+        token.len() > self.max_token_bytes
+    }
+
+    /// The bytes that a pair makes.
+    pub(super) fn joined(&self, left: u32, right: u32) -> Vec<u8> {
+        [&self.tokens[left as usize][..], &self.tokens[right as usize]].concat()
+    }
+
+    /// Notes a merge; returns the id of what it makes, and whether that is a new token.
+    pub(super) fn merge(&mut self, left: u32, right: u32, token: Vec<u8>, count: u64) -> (u32, bool) {
+        let n_known = self.tokens.len();
+        let token_id = self.add(token);
+        // In the second stage a token may be reached in a second way, and then a pair of it is merged again.
+        if self.merged.insert((left, right)) {
+            self.merges.push(TrainedMerge { left, right, token_id, count });
+        }
+        (token_id, self.tokens.len() > n_known)
+    }
+
+    /// The merges from a rank on, as (left id, right id, merged id).
+    pub(super) fn merges_from(&self, rank: usize) -> Merges {
+        let merges = self.merges[rank..].iter();
+        Merges::Listed(merges.map(|merge| (merge.left, merge.right, merge.token_id)).collect())
+    }
+
+    /// The vocabulary without the special tokens.
+    pub(super) fn vocabulary(&self) -> Result<Vocabulary, Error> {
+        let tokens = (0_u32..).zip(&self.tokens).skip(self.n_special);
+        Vocabulary::new(tokens.collect())
+    }
+
+    /// By token id: its bytes.
+    pub(super) fn lengths(&self) -> Vec<u32> {
+        self.tokens.iter().map(|token| token.len() as u32).collect()
+    }
+}

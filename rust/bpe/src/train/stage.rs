@@ -1,0 +1,143 @@
+//! One stage of training: units that no token may cross, merged until the vocabulary has a size.
+
+use super::counting::Units;
+use super::growing::Growing;
+use super::merging::MergeLoop;
+use super::reduction::{reduce, PairCounters};
+use super::sequences::Sequences;
+use super::superbpe::SuperwordOptions;
+use super::token_store::TokenStore;
+use super::tokenizing::{tokenize, tokenize_on};
+use super::watch::{Phase, Watch};
+use crate::encode::Encoder;
+use crate::{Error, ErrorKind, MergeTable, Vocabulary};
+
+/// What a stage is to do.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stage<'o> {
+    /// The size that the vocabulary is to reach.
+    pub(super) size: usize,
+    /// Pairs that occur less often are not merged.
+    pub(super) min_frequency: u64,
+    /// What superwords may be, if this is their stage.
+    pub(super) superwords: Option<&'o SuperwordOptions>,
+    pub(super) threads: usize,
+}
+
+/// Memory for the counters of pairs.
+const COUNTER_BYTES: usize = 1 << 30;
+/// Memory for what is left of a text when it is cut.
+const PIECES_BYTES: usize = 2 << 30;
+/// By how much the cutoff is raised when what is left is too large.
+const CUTOFF_STEP: u64 = 8;
+
+impl Stage<'_> {
+    /// Trains on units from their single bytes on.
+    pub(super) fn run_on_bytes(
+        &self,
+        units: Units,
+        growing: &mut Growing,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
+        let mut sequences = Sequences::new();
+        for (unit, count) in units.iter() {
+            // All bytes of the text have a token.
+            let token_ids = unit.iter().map(|&byte| growing.byte_ids[usize::from(byte)].unwrap_or_default());
+            sequences.push(token_ids, count)?;
+        }
+        drop(units);
+        self.grow(MergeLoop::new(sequences, self.min_frequency), growing, watch)
+    }
+
+    /// Trains on units from what the merges so far make of them on.
+    pub(super) fn run(
+        &self,
+        units: &Units,
+        growing: &mut Growing,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
+        let encoder = Encoder::of_words_within(growing.vocabulary()?, &growing.merges_from(0));
+        let mut store = tokenize(units, &encoder, &growing.lengths(), self.threads, watch)?;
+        drop(encoder);
+        let mut cutoff = u64::MAX;
+        loop {
+            let n_merges = growing.merges.len();
+            let sequences;
+            (sequences, cutoff) = self.reduce(&store, cutoff, growing, watch)?;
+            self.grow(MergeLoop::new(sequences, cutoff), growing, watch)?;
+            if growing.tokens.len() >= self.size || cutoff == self.min_count() {
+                return Ok(());
+            }
+            // The merges went below what was kept: the same again with the merges made, and a lower cutoff.
+            let merges = MergeTable::new(&Vocabulary::default(), &growing.merges_from(n_merges));
+            store = tokenize_on(store, &merges, self.threads, watch)?;
+        }
+    }
+
+    /// The lowest count at which a pair is merged.
+    fn min_count(&self) -> u64 {
+        self.min_frequency.max(1)
+    }
+
+    /// What is left of a text when it is cut where nothing will merge, and the count down to which it may be merged,
+    /// which is below `ceiling`.
+    fn reduce(
+        &self,
+        store: &TokenStore,
+        ceiling: u64,
+        growing: &Growing,
+        watch: &mut Watch<'_>,
+    ) -> Result<(Sequences, u64), Error> {
+        let pairs = PairCounters::count(store, COUNTER_BYTES, self.threads, watch)?;
+        let wanted = pairs.cutoff_for(self.size - growing.tokens.len());
+        let mut cutoff = wanted.min(ceiling / 2).max(self.min_count());
+        let is_allowed = |left, right| !self.vetoes_all_with(growing, &growing.joined(left, right));
+        loop {
+            if let Some(sequences) =
+                reduce(store, &pairs, cutoff, &is_allowed, PIECES_BYTES, self.threads, watch)?
+            {
+                return Ok((sequences, cutoff));
+            }
+            cutoff = cutoff.saturating_mul(CUTOFF_STEP);
+            if cutoff >= ceiling {
+                let message = "the text does not fit the memory limit, however it is cut; raise the limit";
+                return Err(Error::new(ErrorKind::Training, message));
+            }
+        }
+    }
+
+    /// Merges until the vocabulary has its size, or no pair is left that may be merged.
+    fn grow(
+        &self,
+        mut merge_loop: MergeLoop,
+        growing: &mut Growing,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
+        watch.phase(Phase::Merging, self.size as u64);
+        while growing.tokens.len() < self.size {
+            let Some((left, right, count)) = merge_loop.pop_best(watch)? else { break };
+            let token = growing.joined(left, right);
+            if self.vetoes(growing, &token) {
+                growing.vetoed.push((left, right));
+                watch.step(growing.tokens.len() as u64)?;
+                continue;
+            }
+            match growing.merge(left, right, token, count) {
+                (token_id, true) => merge_loop.merge(left, right, token_id, watch)?,
+                (token_id, false) => merge_loop.merge_into_known(left, right, token_id, watch)?,
+            }
+            watch.step(growing.tokens.len() as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Whether these bytes may not become a token.
+    fn vetoes(&self, growing: &Growing, token: &[u8]) -> bool {
+        growing.is_reserved(token) || self.vetoes_all_with(growing, token)
+    }
+
+    /// Whether neither these bytes may become a token, nor any that contain them.
+    fn vetoes_all_with(&self, growing: &Growing, token: &[u8]) -> bool {
+        growing.is_too_long(token) || self.superwords.is_some_and(|superwords| superwords.vetoes(token))
+    }
+}
