@@ -49,25 +49,8 @@ _WORKER = "portmanteau.benchmarking.worker"
 
 
 def contenders(peers: Sequence[str] = ()) -> tuple[list[Contender], list[str]]:
-    """Who takes part besides us.
-
-    Args:
-        peers: ``NAME`` for a peer that is installed; if there is one, no others take part. ``NAME=FOLDER`` for one that
-            lies in a folder of its own, such as a second version; it takes part in addition.
-
-    Returns:
-        The contenders, and the names of the peers that were looked for and are not installed.
-
-    Raises:
-        MissingDependencyError: One that was named is unknown or not there.
-    """
-    modules = {name: peer.modules[0] for name, peer in PEERS.items()}
-    asked = [sampling.named(peer, modules) for peer in peers]
-    if any(contender.folder is None for contender in asked):
-        return asked, []
-    installed = [contender for contender in map(Contender, modules, modules.values()) if contender.is_there]
-    found = installed + asked
-    return found, [name for name in modules if name not in {contender.name for contender in found}]
+    """Who takes part besides us, as :func:`portmanteau.benchmarking.sampling.taking_part` says."""
+    return sampling.taking_part(peers, {name: peer.modules[0] for name, peer in PEERS.items()})
 
 
 def compare(

@@ -70,8 +70,7 @@ def _load_json_flat(module: Any, vocabulary: Vocabulary, _threads: int) -> Encod
     return encode
 
 
-def _load_tokenizers(module: Any, vocabulary: Vocabulary, threads: int) -> Encode:
-    os.environ["TOKENIZERS_PARALLELISM"] = "true" if threads > 1 else "false"
+def _load_tokenizers(module: Any, vocabulary: Vocabulary, _threads: int) -> Encode:
     tokenizer = module.Tokenizer.from_file(vocabulary.tokenizer_json)
     if hasattr(tokenizer, "encode_batch_fast"):  # up to 0.23; without offsets
         tokenizer.encode_special_tokens = True

@@ -17,7 +17,7 @@ from typing import Any
 from portmanteau.benchmarking import machine
 from portmanteau.errors import MissingDependencyError
 
-__all__ = ["Contender", "in_turns", "named", "run"]
+__all__ = ["Contender", "in_turns", "named", "run", "taking_part"]
 
 _SECONDS = 900
 """How long one sample may take."""
@@ -60,6 +60,28 @@ def named(argument: str, modules: dict[str, str]) -> Contender:
         message = f"{name} is not installed {where}; install it, or name the folder of pip install --target"
         raise MissingDependencyError(message)
     return contender
+
+
+def taking_part(peers: Sequence[str], modules: dict[str, str]) -> tuple[list[Contender], list[str]]:
+    """Who takes part besides us.
+
+    Args:
+        peers: ``NAME`` for a peer that is installed; if there is one, no others take part. ``NAME=FOLDER`` for one that
+            lies in a folder of its own, such as a second version; it takes part in addition.
+        modules: What is imported of each peer that there is, by its name.
+
+    Returns:
+        The contenders, and the names of the peers that were looked for and are not installed.
+
+    Raises:
+        MissingDependencyError: One that was named is unknown or not there.
+    """
+    asked = [named(peer, modules) for peer in peers]
+    if any(contender.folder is None for contender in asked):
+        return asked, []
+    installed = [contender for contender in map(Contender, modules, modules.values()) if contender.is_there]
+    found = installed + asked
+    return found, [name for name in modules if name not in {contender.name for contender in found}]
 
 
 def in_turns(contenders: Sequence[Contender], rounds: int, take: Callable[[Contender, int], None]) -> None:
