@@ -294,7 +294,9 @@ def _add_bench(subparsers: Any) -> None:
         ],
         "portmanteau bench encode",
     )
-    _add_bench_encode(parser.add_subparsers(title="comparisons", metavar="COMPARISON", required=True))
+    comparisons = parser.add_subparsers(title="comparisons", metavar="COMPARISON", required=True)
+    _add_bench_encode(comparisons)
+    _add_bench_train(comparisons)
 
 
 def _add_bench_encode(subparsers: Any) -> None:
@@ -311,6 +313,61 @@ def _add_bench_encode(subparsers: Any) -> None:
         ],
         "portmanteau bench encode --corpus corpus.jsonl --tokenizer o200k_base --rounds 3",
     )
+    _add_bench_text_options(parser, megabytes="each text (default: 33, or all of it)")
+    parser.add_argument(
+        "--tokenizer",
+        action="append",
+        metavar="NAME|FILE",
+        help="a bundled name or a tokenizer file; may be given again (default: the bundled three)",
+    )
+    _add_bench_options(parser, rounds=5)
+
+
+def _add_bench_train(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "train",
+        commands.run_bench_train,
+        "how long text takes to become a tokenizer, and how much memory",
+        [
+            "Compares with tokenizers, gigabpe, ffbpe, gigatoken and rustbpe, and for SuperBPE with tokenizers "
+            "followed by bpe-continue; those of them that are installed. Their merges are compared before their times. "
+            "All texts given are one text together. Takes minutes.",
+            _FILES,
+        ],
+        "portmanteau bench train --corpus corpus.jsonl --vocab-size 32000 128000",
+    )
+    _add_bench_text_options(parser, megabytes="all texts together (default: all of them)")
+    parser.add_argument(
+        "--vocab-size",
+        type=_positive,
+        nargs="+",
+        default=[32_000],
+        metavar="N",
+        help="tokens in the end; several are compared one after the other (default: 32000)",
+    )
+    parser.add_argument(
+        "--transition-size",
+        type=_positive,
+        metavar="N",
+        help="compare SuperBPE, with this many tokens before the first superword (default: compare BPE)",
+    )
+    parser.add_argument(
+        "--pretokenizer",
+        metavar="NAME|REGEX",
+        help="cuts text into the pieces that no token crosses; only tokenizers takes others than the default (default: "
+        "r50k, for SuperBPE superbpe)",
+    )
+    parser.add_argument(
+        "--unit",
+        choices=("line", "document"),
+        default="line",
+        help="whether tokens may reach across a newline: not by line, by document they may (default: line)",
+    )
+    _add_bench_options(parser, rounds=3)
+
+
+def _add_bench_text_options(parser: argparse.ArgumentParser, megabytes: str) -> None:
     parser.add_argument(
         "--corpus",
         action="append",
@@ -324,14 +381,11 @@ def _add_bench_encode(subparsers: Any) -> None:
         "--megabytes",
         type=_megabytes,
         metavar="N",
-        help="how much of each text to use (default: 33, or all of it)",
+        help=f"how much to use of {megabytes}",
     )
-    parser.add_argument(
-        "--tokenizer",
-        action="append",
-        metavar="NAME|FILE",
-        help="a bundled name or a tokenizer file; may be given again (default: the bundled three)",
-    )
+
+
+def _add_bench_options(parser: argparse.ArgumentParser, rounds: int) -> None:
     parser.add_argument(
         "--peer",
         action="append",
@@ -341,7 +395,11 @@ def _add_bench_encode(subparsers: Any) -> None:
         "install --target makes. May be given again (default: all that are installed)",
     )
     parser.add_argument(
-        "--rounds", type=_positive, default=5, metavar="N", help="samples of each (default: 5)"
+        "--rounds",
+        type=_positive,
+        default=rounds,
+        metavar="N",
+        help=f"samples of each (default: {rounds})",
     )
     parser.add_argument(
         "--threads", type=_positive, default=1, metavar="N", help="threads and cores of each (default: 1)"

@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "run_bench_encode",
+    "run_bench_train",
     "run_demo",
     "run_encode",
     "run_inspect",
@@ -108,28 +109,69 @@ def run_bench_encode(arguments: argparse.Namespace) -> None:
     if arguments.out:
         _check_folder(arguments.out)
     peers, missing = encode.contenders(arguments.peer)
-    for name in missing:
-        tell(f"{name} is not installed, so it is not compared with")
+    _tell_missing(missing)
     record = encode.compare(
         arguments.tokenizer or data.VOCABULARIES,
-        _corpora(arguments.corpus) if arguments.corpus else {"sample": str(data.sample_path())},
+        _corpora(arguments.corpus),
         peers,
         rounds=arguments.rounds,
         threads=arguments.threads,
         megabytes=arguments.megabytes,
         text_column=arguments.text_column,
     )
-    content = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
-    if arguments.out:
-        write_atomically(arguments.out, lambda stream: stream.write(content.encode()))
-        tell(f"wrote {arguments.out}")
-    _print(content.rstrip() if arguments.json else tables.report(record))
+    _give_record(arguments, record, tables.report)
     if wrong := [result["vocabulary"] for result in record["results"] if "wrong" in result["libraries"][0]]:
         raise InternalError(f"our ids are wrong for {', '.join(wrong)}; this is a bug: please report it")
 
 
-def _corpora(arguments: Sequence[str]) -> dict[str, str]:
-    """Files by name, from ``NAME=FILE`` or from a file, which is then called by its name."""
+def run_bench_train(arguments: argparse.Namespace) -> None:
+    """``portmanteau bench train``."""
+    from portmanteau.benchmarking import train, training_tables
+
+    if arguments.out:
+        _check_folder(arguments.out)
+    peers, missing = train.contenders(arguments.peer)
+    _tell_missing(missing)
+    record = train.compare(
+        _corpora(arguments.corpus),
+        peers,
+        vocab_sizes=arguments.vocab_size,
+        transition_size=arguments.transition_size,
+        pretokenizer=arguments.pretokenizer,
+        unit=arguments.unit,
+        rounds=arguments.rounds,
+        threads=arguments.threads,
+        megabytes=arguments.megabytes,
+        text_column=arguments.text_column,
+    )
+    _give_record(arguments, record, training_tables.report)
+    ours = {result["vocab_size"]: result["libraries"][0] for result in record["results"]}
+    if wrong := [f"{size:,}" for size, library in ours.items() if "other_merges" in library]:
+        raise InternalError(
+            f"our merges are wrong for {', '.join(wrong)} ids; this is a bug: please report it"
+        )
+
+
+def _tell_missing(names: Sequence[str]) -> None:
+    for name in names:
+        tell(f"{name} is not installed, so it is not compared with")
+
+
+def _give_record(
+    arguments: argparse.Namespace, record: dict[str, Any], report: Callable[[dict[str, Any]], str]
+) -> None:
+    """Writes the record of a comparison to a file, if one is named, and prints it or its tables."""
+    content = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+    if arguments.out:
+        write_atomically(arguments.out, lambda stream: stream.write(content.encode()))
+        tell(f"wrote {arguments.out}")
+    _print(content.rstrip() if arguments.json else report(record))
+
+
+def _corpora(arguments: Sequence[str] | None) -> dict[str, str]:
+    """Files by name, from ``NAME=FILE`` or from a file, which is then called by its name; or the bundled sample."""
+    if not arguments:
+        return {"sample": str(data.sample_path())}
     corpora: dict[str, str] = {}
     for argument in arguments:
         name, equals, path = argument.partition("=")

@@ -12,15 +12,16 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from portmanteau.benchmarking import machine
 from portmanteau.errors import MissingDependencyError
 
 __all__ = ["Contender", "in_turns", "named", "run", "taking_part"]
 
+_Contestant = TypeVar("_Contestant")
 _SECONDS = 900
-"""How long one sample may take."""
+"""How long one sample may take where nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ def taking_part(peers: Sequence[str], modules: dict[str, str]) -> tuple[list[Con
     return found, [name for name in modules if name not in {contender.name for contender in found}]
 
 
-def in_turns(contenders: Sequence[Contender], rounds: int, take: Callable[[Contender, int], None]) -> None:
+def in_turns(
+    contenders: Sequence[_Contestant], rounds: int, take: Callable[[_Contestant, int], None]
+) -> None:
     """Takes one sample of each contender a round, so that a slow minute of the machine hits all of them.
 
     >>> in_turns([Contender("a", "a"), Contender("b", "b")], 2, lambda who, turn: print(turn, who.name))
@@ -98,17 +101,21 @@ def in_turns(contenders: Sequence[Contender], rounds: int, take: Callable[[Conte
             take(contender, turn)
 
 
-def run(arguments: Sequence[str], *, threads: int, folder: Path) -> dict[str, Any]:
+def run(
+    arguments: Sequence[str], *, threads: int, folder: Path, seconds: float | None = None
+) -> dict[str, Any]:
     """Starts a module of Portmanteau as a process, on cores of its own where the system allows, and reads its answer.
 
     Args:
         arguments: The module and its arguments.
         threads: How many cores it gets, of those that this process may use; the last ones, as systems like the first.
         folder: Where it runs: an empty folder, so that it imports nothing by accident.
+        seconds: How long it may take; 900 when ``None``.
 
     Returns:
         What it printed as JSON, or ``error`` with why it printed none.
     """
+    limit = _SECONDS if seconds is None else seconds
     cores = map(str, machine.allowed_cores()[-threads:])
     command = [sys.executable, "-m", *arguments, "--threads", str(threads), "--cores", *cores]
     try:
@@ -119,10 +126,10 @@ def run(arguments: Sequence[str], *, threads: int, folder: Path) -> dict[str, An
             text=True,
             encoding="utf-8",
             errors="replace",
-            timeout=_SECONDS,
+            timeout=limit,
         )
     except subprocess.TimeoutExpired:
-        return {"error": f"took longer than {_SECONDS} s"}
+        return {"error": f"took longer than {limit} s"}
     try:
         answer: dict[str, Any] = json.loads(process.stdout.strip().splitlines()[-1])
     except (IndexError, json.JSONDecodeError):
