@@ -10,12 +10,14 @@ import json
 import statistics
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from portmanteau.benchmarking import tables
+from portmanteau.benchmarking import tables, training_tables
 from portmanteau.benchmarking.encode import METHOD
 from portmanteau.benchmarking.texts import CELLS
+from portmanteau.benchmarking.training_verdict import clock, median, memory
 
 HERE = Path(__file__).parent
 MARK = "<!-- drawn by benches/draw.py: {} of {} -->"
@@ -45,6 +47,33 @@ def section(name: str, record: dict[str, Any]) -> str:
 def encoding(records: dict[str, dict[str, Any]]) -> str:
     method = "\n".join(textwrap.wrap(METHOD, 120))
     return "\n\n".join([method, *(section(name, record) for name, record in records.items())])
+
+
+def training(records: dict[str, dict[str, Any]]) -> str:
+    if not records:
+        return "There is no record yet."
+    method = training_tables.method(list(records.values()), 120)
+    return "\n\n".join([method, *(training_section(name, record) for name, record in records.items())])
+
+
+def training_section(name: str, record: dict[str, Any]) -> str:
+    blocks = [
+        f"{name[:10]}, {tables.conditions(record)}",
+        training_tables.text(record),
+        f"![The medians of the tables below]({plot_path(name).relative_to(HERE).as_posix()})",
+    ]
+    for result in record["results"]:
+        rows = training_tables.rows(result, record["threads"])
+        blocks.append(f"### {training_tables.title(result)}")
+        blocks.append(tables.as_markdown(training_tables.HEADER, rows))
+        lines = [
+            training_tables.reference(result),
+            *training_tables.notes(result),
+            *training_tables.claims(result["verdict"]),
+        ]
+        blocks.append("\n".join(f"- {line}" for line in lines))
+    blocks += training_tables.claims(record["verdict"])
+    return "\n\n".join(blocks)
 
 
 def peers(records: dict[str, dict[str, Any]]) -> str:
@@ -94,7 +123,12 @@ def summary(records: dict[str, dict[str, Any]]) -> str:
 
 # By file: what stands between its marks.
 DRAWN = {
-    HERE / "README.md": {"encode": encoding, "peers": peers, "instructions": instructions},
+    HERE / "README.md": {
+        "encode": encoding,
+        "train": training,
+        "peers": peers,
+        "instructions": instructions,
+    },
     HERE.parent / "README.md": {"encode": summary},
 }
 
@@ -172,6 +206,49 @@ def draw_panel(panel: Any, result: dict[str, Any]) -> None:
     panel.set_ylim(len(CELLS) - 0.5, -0.5)
 
 
+def training_plot(record: dict[str, Any]) -> str:
+    """A row for each size of the vocabulary: the time of each library to the left, its memory to the right."""
+    import matplotlib
+
+    from portmanteau.plots import STYLE, as_svg, new_figure
+
+    results = record["results"]
+    n_bars = max(len(result["libraries"]) for result in results)
+    figure_of_time = clock(record["threads"])
+    with matplotlib.rc_context(STYLE):
+        figure, panels = new_figure(
+            10.0, (0.9 + 0.3 * n_bars) * len(results), 2, len(results), squeeze=False, sharex="col"
+        )
+        for (left, right), result in zip(panels, results, strict=True):
+            draw_bars(left, result, lambda library: median(library, figure_of_time))
+            draw_bars(right, result, memory)
+            size = f"{result['vocab_size']:,} ids"
+            left.set_title(size if result["transition_size"] is None else f"SuperBPE, {size}")
+            right.set_yticklabels([])
+        panels[-1][0].set_xlabel(record["unit"])
+        panels[-1][1].set_xlabel("MB of memory that the library adds")
+        return as_svg(figure)
+
+
+def draw_bars(panel: Any, result: dict[str, Any], figure: Callable[[dict[str, Any]], float | None]) -> None:
+    """A bar for each library that trained: ours in blue, peers in orange, those with other merges in grey."""
+    from portmanteau.plots import BLUE, GREY, ORANGE
+
+    trained = [library for library in result["libraries"] if "digest" in library]
+    names = []
+    for row, library in enumerate(trained):
+        is_ours, is_other = library["name"] == "portmanteau", "other_merges" in library
+        panel.barh(row, figure(library) or 0.0, color=BLUE if is_ours else GREY if is_other else ORANGE)
+        names.append(training_tables.label(library) + (" †" if is_other else ""))
+    panel.set_yticks(range(len(trained)), names)
+    panel.tick_params(axis="y", length=0)
+    panel.set_ylim(len(trained) - 0.5, -0.5)
+    panel.grid(axis="x")
+
+
+PLOTTED = {"encode": plot, "train": training_plot}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -185,9 +262,10 @@ def main() -> int:
         return int(bool(stale))
     for path in stale:
         path.write_text(drawn(path), encoding="utf-8")
-    for name, record in newest_records("encode").items():
-        content = plot(record).replace("<svg", '<svg style="background:white"', 1)
-        plot_path(name).write_text(content, encoding="utf-8")
+    for comparison, draw in PLOTTED.items():
+        for name, record in newest_records(comparison).items():
+            content = draw(record).replace("<svg", '<svg style="background:white"', 1)
+            plot_path(name).write_text(content, encoding="utf-8")
     return 0
 
 
