@@ -86,14 +86,9 @@ impl Growing {
         token_id
     }
 
-    /// Whether these are the bytes of a special token, which no merge makes.
-    pub(super) fn is_reserved(&self, token: &[u8]) -> bool {
-        self.reserved.contains(token)
-    }
-
-    /// Whether these bytes are more than a token may have.
-    pub(super) fn is_too_long(&self, token: &[u8]) -> bool {
-        token.len() > self.max_token_bytes
+    /// Whether no merge may make these bytes.
+    pub(super) fn vetoes(&self, token: &[u8]) -> bool {
+        token.len() > self.max_token_bytes || self.reserved.contains(token)
     }
 
     /// The bytes that a pair makes.

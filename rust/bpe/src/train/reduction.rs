@@ -4,7 +4,7 @@
 //! the place between them: the token that did would contain the one as its own last part before the seam and the other
 //! as the first behind it, so it stands, at every place where it is, on a different occurrence of the pair, and occurs
 //! no more often. So units may be cut at all pairs below a cutoff, as long as merging stops before the best count falls
-//! below it; and at pairs whose concatenation may never be in a token. What is left are short pieces, most of which occur
+//! below it. What is left are short pieces, most of which occur
 //! many times: of a text of 32 million tokens, one or two million.
 //!
 //! How often a pair occurs is counted in an array of counters, without keys. Pairs that share a counter look more frequent
@@ -13,8 +13,6 @@
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use rustc_hash::FxHashMap;
 
 use super::counting::Units;
 use super::sequences::Sequences;
@@ -103,13 +101,12 @@ impl PairCounters {
     }
 }
 
-/// Cuts the units of a text at pairs that occur less often than `cutoff`, or that are not allowed, and counts equal pieces
-/// together; `None` if they are more than fit `most_bytes`. O(tokens).
+/// Cuts the units of a text at pairs that occur less often than `cutoff`, and counts equal pieces together; `None` if
+/// they are more than fit `most_bytes`. O(tokens).
 pub(super) fn reduce(
     store: &TokenStore,
     pairs: &PairCounters,
     cutoff: u64,
-    is_allowed: &(impl Fn(u32, u32) -> bool + Sync),
     most_bytes: usize,
     threads: usize,
     watch: &mut Watch<'_>,
@@ -119,28 +116,23 @@ pub(super) fn reduce(
     let mut is_too_large = false;
     let cut_chunk = |number| {
         let mut pieces = Units::default();
-        let mut allowed = FxHashMap::default();
-        let mut piece = Vec::new();
+        let (mut linked, mut bytes) = (Vec::new(), Vec::new());
         store.chunk(number)?.for_each_unit(|token_ids, weight| {
-            let mut end_piece = |piece: &mut Vec<u8>| {
-                let is_pair = piece.len() >= 2 * ID_BYTES;
-                let added = if is_pair { pieces.add(piece, weight) } else { Ok(()) };
-                piece.clear();
-                added
-            };
-            let mut last = None;
-            for &token_id in token_ids {
-                let is_linked = last.is_some_and(|last| {
-                    pairs.most(last, token_id) >= cutoff
-                        && *allowed.entry((last, token_id)).or_insert_with(|| is_allowed(last, token_id))
-                });
+            // All counters before the first decision: so their memory is waited for together.
+            linked.clear();
+            linked.extend(token_ids.windows(2).map(|pair| pairs.most(pair[0], pair[1]) >= cutoff));
+            linked.push(false);
+            bytes.clear();
+            for (&token_id, &is_linked) in token_ids.iter().zip(&linked) {
+                bytes.extend_from_slice(&token_id.to_le_bytes()[..ID_BYTES]);
                 if !is_linked {
-                    end_piece(&mut piece)?;
+                    if bytes.len() > ID_BYTES {
+                        pieces.add(&bytes, weight)?;
+                    }
+                    bytes.clear();
                 }
-                piece.extend_from_slice(&token_id.to_le_bytes()[..ID_BYTES]);
-                last = Some(token_id);
             }
-            end_piece(&mut piece)
+            Ok(())
         })?;
         Ok(pieces)
     };

@@ -91,11 +91,8 @@ impl Stage<'_> {
         let pairs = PairCounters::count(store, COUNTER_BYTES, self.threads, watch)?;
         let wanted = pairs.cutoff_for(self.size - growing.tokens.len());
         let mut cutoff = wanted.min(ceiling / 2).max(self.min_count());
-        let is_allowed = |left, right| !self.vetoes_all_with(growing, &growing.joined(left, right));
         loop {
-            if let Some(sequences) =
-                reduce(store, &pairs, cutoff, &is_allowed, PIECES_BYTES, self.threads, watch)?
-            {
+            if let Some(sequences) = reduce(store, &pairs, cutoff, PIECES_BYTES, self.threads, watch)? {
                 return Ok((sequences, cutoff));
             }
             cutoff = cutoff.saturating_mul(CUTOFF_STEP);
@@ -133,11 +130,6 @@ impl Stage<'_> {
 
     /// Whether these bytes may not become a token.
     fn vetoes(&self, growing: &Growing, token: &[u8]) -> bool {
-        growing.is_reserved(token) || self.vetoes_all_with(growing, token)
-    }
-
-    /// Whether neither these bytes may become a token, nor any that contain them.
-    fn vetoes_all_with(&self, growing: &Growing, token: &[u8]) -> bool {
-        growing.is_too_long(token) || self.superwords.is_some_and(|superwords| superwords.vetoes(token))
+        growing.vetoes(token) || self.superwords.is_some_and(|superwords| superwords.vetoes(token))
     }
 }
