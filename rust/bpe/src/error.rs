@@ -19,6 +19,8 @@ pub enum ErrorKind {
     TokenId,
     /// Training cannot start or go on with these options.
     Training,
+    /// A file cannot be read or written, or is not what it should be. The message begins with its path.
+    File,
     /// The caller asked to stop.
     Interrupted,
 }

@@ -4,7 +4,12 @@
 
 use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::Builder;
+use std::time::Duration;
+
+/// Between two calls of what watches tasks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 /// Cuts `0..weights.len()` into at most `parts` contiguous ranges of about equal total weight.
 pub fn split_by_weight(weights: impl ExactSizeIterator<Item = usize>, parts: usize) -> Vec<Range<usize>> {
@@ -70,6 +75,53 @@ pub fn share_tasks<W: Send>(
     });
 }
 
+/// As [`share_tasks`], but every worker has another thread than the calling one, which calls `watch` now and then until
+/// all is done. After a break of `watch` no more tasks are started.
+///
+/// Returns the number of threads: where the system has none, nothing is done.
+pub fn share_watched_tasks<W: Send>(
+    n_tasks: usize,
+    workers: &mut [W],
+    work: impl Fn(usize, &mut W) -> ControlFlow<()> + Sync,
+    watch: &mut dyn FnMut() -> ControlFlow<()>,
+) -> usize {
+    let next = AtomicUsize::new(0);
+    let take_tasks = |worker: &mut W| loop {
+        let task = next.fetch_add(1, Ordering::Relaxed);
+        if task >= n_tasks {
+            return;
+        }
+        if work(task, worker).is_break() {
+            next.store(n_tasks, Ordering::Relaxed);
+        }
+    };
+    std::thread::scope(|scope| {
+        let take_tasks = &take_tasks;
+        // Nothing is sent: the channel closes when the last thread ends.
+        let (running, ended) = mpsc::channel::<()>();
+        let start = |worker| {
+            let running = running.clone();
+            let work = move || {
+                let _running = running;
+                take_tasks(worker);
+            };
+            Builder::new().spawn_scoped(scope, work).ok()
+        };
+        let handles: Vec<_> = workers.iter_mut().map_while(start).collect();
+        drop(running);
+        while ended.recv_timeout(BETWEEN_LOOKS) == Err(RecvTimeoutError::Timeout) {
+            if watch().is_break() {
+                next.store(n_tasks, Ordering::Relaxed);
+            }
+        }
+        let n_threads = handles.len();
+        for handle in handles {
+            handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+        n_threads
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +156,22 @@ mod tests {
             done.sort_unstable();
             assert_eq!(done, (0..100).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn watched_tasks_are_done_once_and_can_be_stopped() {
+        let done = AtomicUsize::new(0);
+        let slow = |_: usize, own: &mut usize| {
+            std::thread::sleep(Duration::from_millis(1));
+            *own += 1;
+            done.fetch_add(1, Ordering::Relaxed);
+            ControlFlow::Continue(())
+        };
+        let mut workers = [0; 3];
+        assert_eq!(share_watched_tasks(50, &mut workers, slow, &mut || ControlFlow::Continue(())), 3);
+        assert_eq!(workers.iter().sum::<usize>(), 50);
+        share_watched_tasks(100_000, &mut workers, slow, &mut || ControlFlow::Break(()));
+        assert!(done.into_inner() < 50_000);
     }
 
     #[test]

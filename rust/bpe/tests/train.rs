@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use portmanteau_bpe::train::{
-    train, Counter, Counts, InitialAlphabet, Record, SuperwordOptions, Trained, TrainingOptions, Units,
+    train, Counter, Counts, InitialAlphabet, Record, SuperwordOptions, Trained, TrainingOptions, UnitCounts,
+    Units,
 };
 use portmanteau_bpe::{ErrorKind, Pretokenizer};
 use portmanteau_testkit::naive_train::{naive_train, NaiveOptions, NaiveSuperwords, NaiveTrained};
@@ -12,12 +13,12 @@ use std::ops::ControlFlow;
 
 type Corpus = Vec<(Vec<u8>, u64)>;
 
-fn units(corpus: &Corpus) -> Units {
+fn units(corpus: &Corpus) -> UnitCounts {
     let mut units = Units::default();
     for (unit, count) in corpus {
         units.add(unit, *count).unwrap();
     }
-    units
+    units.into()
 }
 
 fn fast(corpus: &Corpus, superword_corpus: &Corpus, options: &NaiveOptions, threads: usize) -> Trained {
@@ -103,67 +104,21 @@ proptest! {
             same(fast(&corpus, &superword_corpus, &options, threads), naive.clone())?;
         }
     }
-
-    #[test]
-    fn counting_does_not_depend_on_threads_or_batches(
-        texts in proptest::collection::vec("[a-c \n]{0,60}", 0..12),
-        per_batch in 1..5_usize,
-        document in proptest::bool::ANY,
-    ) {
-        let record = if document { Record::Document } else { Record::Line };
-        let pretokenizer = Pretokenizer::named("r50k").unwrap();
-        let mut naive = std::collections::BTreeMap::<Vec<u8>, u64>::new();
-        for text in &texts {
-            let records: Vec<&str> = if document { vec![text] } else { text.split_inclusive('\n').collect() };
-            for record in records {
-                pretokenizer.split(record, &mut |unit| {
-                    *naive.entry(unit.as_bytes().to_vec()).or_default() += 1;
-                    Ok(())
-                }).unwrap();
-            }
-        }
-        for threads in [1, 2, 8] {
-            let mut counter = Counter::new(pretokenizer.clone(), record);
-            for batch in texts.chunks(per_batch) {
-                let batch: Vec<&str> = batch.iter().map(String::as_str).collect();
-                counter.feed(&batch, threads, &mut |_| ControlFlow::Continue(())).unwrap();
-            }
-            let counted = counter.into_units();
-            let counted: std::collections::BTreeMap<Vec<u8>, u64> =
-                counted.iter().map(|(unit, count)| (unit.to_vec(), count)).collect();
-            prop_assert_eq!(&counted, &naive);
-        }
-    }
-}
-
-#[test]
-fn long_texts_are_cut_at_lines_only() {
-    let text = "a bc d\n".repeat(300_000) + "end";
-    for threads in [1, 3] {
-        let mut counter = Counter::new(Pretokenizer::named("r50k").unwrap(), Record::Line);
-        counter.feed(&[&text, &text], threads, &mut |_| ControlFlow::Continue(())).unwrap();
-        let units = counter.into_units();
-        let mut sorted: Vec<(&[u8], u64)> = units.iter().collect();
-        sorted.sort_unstable();
-        let expected: [(&[u8], u64); 5] =
-            [(b"\n", 600_000), (b" bc", 600_000), (b" d", 600_000), (b"a", 600_000), (b"end", 2)];
-        assert_eq!(sorted, expected);
-    }
 }
 
 #[test]
 fn a_stop_is_heard_in_every_phase() {
     let text = "some words that are here for a while, and then no more of them\n".repeat(400_000);
     let mut counter = Counter::new(Pretokenizer::named("superbpe_stage2").unwrap(), Record::Document);
-    let error = counter.feed(&[&text], 1, &mut |_| ControlFlow::Break(())).unwrap_err();
+    let error = counter.feed(&[&text], 1, 1, &mut |_| ControlFlow::Break(())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
 
     let mut numbers = Units::default();
     for number in 0..400_000_u32 {
         numbers.add(format!("{number} {}", number.wrapping_mul(2_654_435_761)).as_bytes(), 1).unwrap();
     }
-    let superwords = Some((numbers.clone(), SuperwordOptions::new(300)));
-    let counts = Counts { units: numbers, superwords };
+    let superwords = Some((numbers.clone().into(), SuperwordOptions::new(300)));
+    let counts = Counts { units: numbers.into(), superwords };
     let options = TrainingOptions { vocab_size: 400, ..TrainingOptions::default() };
     let mut phases = Vec::new();
     train(counts.clone(), &options, 2, &mut |progress| {
@@ -190,8 +145,8 @@ fn a_stop_is_heard_in_every_phase() {
 #[test]
 fn options_that_contradict_each_other_are_refused() {
     let refused = |options: TrainingOptions, transition_size: Option<usize>| {
-        let superwords = transition_size.map(|size| (Units::default(), SuperwordOptions::new(size)));
-        let counts = Counts { units: Units::default(), superwords };
+        let superwords = transition_size.map(|size| (UnitCounts::default(), SuperwordOptions::new(size)));
+        let counts = Counts { units: UnitCounts::default(), superwords };
         let error = train(counts, &options, 1, &mut |_| ControlFlow::Continue(())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Training);
         error.to_string()

@@ -40,6 +40,7 @@ impl IntoException for BpeError {
             ErrorKind::Text => "EncodingError",
             ErrorKind::TokenId => "DecodingError",
             ErrorKind::Training => "TrainingError",
+            ErrorKind::File => "FileError",
             _ => "InternalError",
         };
         let fields = [

@@ -58,6 +58,8 @@ fn watched<T: Send>(
 fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Counting => "counting",
+        Phase::WritingCounts => "writing counts",
+        Phase::ReadingCounts => "reading counts",
         Phase::Tokenizing => "tokenizing",
         Phase::CountingPairs => "counting pairs",
         Phase::Merging => "merging",
@@ -110,7 +112,7 @@ impl PyTrainer {
         let (n_bytes, counters) = watched(py, progress, |progress| {
             let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
             for counter in [Some(&mut counters.units), counters.superwords.as_mut()].into_iter().flatten() {
-                counter.feed(&texts, threads, progress).map_err(|error| match error.document() {
+                counter.feed(&texts, 1, threads, progress).map_err(|error| match error.document() {
                     Some(document) => error.in_document(base + document),
                     None => error,
                 })?;
@@ -153,9 +155,9 @@ impl PyTrainer {
             forbid: forbid.into_iter().map(String::into_bytes).collect(),
         });
         watched(py, progress, move |progress| {
-            let superword_units = counters.superwords.map(Counter::into_units);
+            let superword_units = counters.superwords.map(Counter::into_counts).transpose()?;
             let counts =
-                Counts { units: counters.units.into_units(), superwords: superword_units.zip(superwords) };
+                Counts { units: counters.units.into_counts()?, superwords: superword_units.zip(superwords) };
             let trained = train(counts, &options, threads, progress)?;
             let definition = Definition::from_training(
                 trained.tokens,

@@ -14,10 +14,10 @@
 use super::{large_pages, prefetch};
 
 /// The bytes of a short word, padded with zeros, and its length in the last byte.
-pub(super) type Key = [u64; 2];
+pub(crate) type Key = [u64; 2];
 
 /// The longest short word.
-pub(super) const LONGEST_SHORT: usize = 15;
+pub(crate) const LONGEST_SHORT: usize = 15;
 
 /// No place.
 pub(super) const NOWHERE: u32 = u32::MAX;
@@ -46,7 +46,7 @@ fn padded_end(text: &[u8], start: usize) -> u128 {
 
 /// Makes the key of the `length` bytes at `start` of `text`. A word that is not short has a key that no short word has.
 #[inline(always)]
-pub(super) fn key(text: &[u8], start: u32, length: u32) -> Key {
+pub(crate) fn key(text: &[u8], start: u32, length: u32) -> Key {
     let length = length.min(LONGEST_SHORT as u32 + 1) as usize;
     let start = start as usize;
     let bytes = if let Some(bytes) = text.get(start..start + 16) {

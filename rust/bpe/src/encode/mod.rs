@@ -28,6 +28,7 @@ pub use merge::{merge_all, MergeRule, MergeScratch};
 
 pub use pretokens::Pretokens;
 
+pub(crate) use cache::{key, Key, LONGEST_SHORT};
 pub(crate) use ids::Ids;
 pub(crate) use prefetch::prefetch;
 

@@ -6,8 +6,8 @@
 //! Nearly all of such a file is the vocabulary and the merges. Their spellings are borrowed from its content and undone
 //! into one buffer, so that no token costs an allocation.
 
-use super::huggingface_rules::{normalizer_to_json, read_normalizer, read_pretokenizer, widely_known};
-pub(crate) use super::huggingface_rules::{pretokenizer_to_json, Spelled};
+use super::huggingface_rules::{normalizer_to_json, read_normalizer, widely_known};
+pub(crate) use super::huggingface_rules::{pretokenizer_to_json, read_pretokenizer, Spelled};
 use super::token_list::TokenList;
 use crate::byte_level::{spell, unspell, unspell_onto};
 use crate::definition::CarriedParts;

@@ -64,7 +64,7 @@ pub(super) fn normalizer_to_json(forms: &[NormalizationForm]) -> Value {
     }
 }
 
-pub(super) fn read_pretokenizer(value: &Value) -> Result<Pretokenizer, Error> {
+pub(crate) fn read_pretokenizer(value: &Value) -> Result<Pretokenizer, Error> {
     let mut steps = Vec::new();
     if !value.is_null() {
         read_steps(value, &mut steps)?;

@@ -24,7 +24,7 @@ mod watch;
 
 use std::ops::ControlFlow;
 
-pub use counting::{Counter, Record, Units};
+pub use counting::{Block, BlockIter, Blocks, CountFile, Counter, CutOff, Record, UnitCounts, Units};
 pub use superbpe::SuperwordOptions;
 pub use watch::{Phase, Progress};
 
@@ -63,9 +63,9 @@ pub struct TrainingOptions {
 #[derive(Debug, Clone)]
 pub struct Counts {
     /// The units of BPE, or of the first stage of SuperBPE.
-    pub units: Units,
+    pub units: UnitCounts,
     /// The units of the second stage of SuperBPE and its options; `None` for plain BPE.
-    pub superwords: Option<(Units, SuperwordOptions)>,
+    pub superwords: Option<(UnitCounts, SuperwordOptions)>,
 }
 
 /// What training made.
@@ -86,7 +86,7 @@ pub struct Trained {
 ///
 /// # Errors
 /// [`ErrorKind::Training`] if the options contradict each other or the text is too large for the merge loop (2³¹
-/// tokens of distinct units); [`ErrorKind::Interrupted`] if `progress` breaks.
+/// tokens of distinct units); [`ErrorKind::File`] if counts in files cannot be read; [`ErrorKind::Interrupted`] if `progress` breaks.
 ///
 /// ```
 /// use portmanteau_bpe::train::{train, Counts, TrainingOptions, Units};
@@ -95,7 +95,7 @@ pub struct Trained {
 /// units.add(b"low", 5)?;
 /// units.add(b"lower", 2)?;
 /// let options = TrainingOptions { vocab_size: 258, ..TrainingOptions::default() };
-/// let trained = train(Counts { units, superwords: None }, &options, 1, &mut |_| ControlFlow::Continue(()))?;
+/// let trained = train(Counts { units: units.into(), superwords: None }, &options, 1, &mut |_| ControlFlow::Continue(()))?;
 /// assert_eq!(trained.tokens[256..], [b"lo".to_vec(), b"low".to_vec()]);
 /// # Ok::<(), portmanteau_bpe::Error>(())
 /// ```
@@ -108,7 +108,7 @@ pub fn train(
     let Counts { units, superwords } = counts;
     let mut watch = Watch::new(Phase::Merging, 0, progress);
     let superword_units = superwords.as_ref().map(|(units, _)| units);
-    let mut growing = Growing::new(options, &alphabet(options, &units, superword_units))?;
+    let mut growing = Growing::new(options, &alphabet(options, &units, superword_units)?)?;
     let superword_options = superwords.as_ref().map(|(_, superwords)| superwords);
     check_sizes(growing.tokens.len(), options, superword_options)?;
 
@@ -126,16 +126,21 @@ pub fn train(
 }
 
 /// The single bytes that become tokens, in order of id.
-fn alphabet(options: &TrainingOptions, units: &Units, superword_units: Option<&Units>) -> Vec<u8> {
+fn alphabet(
+    options: &TrainingOptions,
+    units: &UnitCounts,
+    superword_units: Option<&UnitCounts>,
+) -> Result<Vec<u8>, Error> {
     let mut kept = [options.initial_alphabet == InitialAlphabet::All; 256];
     if options.initial_alphabet == InitialAlphabet::Seen {
-        for (unit, _) in units.iter().chain(superword_units.into_iter().flat_map(Units::iter)) {
-            for &byte in unit {
-                kept[usize::from(byte)] = true;
-            }
+        for units in [Some(units), superword_units].into_iter().flatten() {
+            units.try_for_each(|unit, _| {
+                unit.iter().for_each(|&byte| kept[usize::from(byte)] = true);
+                Ok(())
+            })?;
         }
     }
-    ALPHABET_ORDER.into_iter().filter(|&byte| kept[usize::from(byte)]).collect()
+    Ok(ALPHABET_ORDER.into_iter().filter(|&byte| kept[usize::from(byte)]).collect())
 }
 
 fn check_sizes(

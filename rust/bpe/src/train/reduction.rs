@@ -48,7 +48,7 @@ impl PairCounters {
         counters.resize_with(1 << bits, AtomicU64::default);
         let pairs = Self { counters, shift: 64 - bits };
         watch.phase(Phase::CountingPairs, store.n_chunks() as u64);
-        let count_chunk = |number| {
+        let count_chunk = |&number: &usize| {
             let mut waiting: Vec<(&AtomicU64, u64)> = Vec::with_capacity(AT_A_TIME);
             // Sums of integers: the order of the threads does not matter, and they stay below the sum of all weights.
             let add = |waiting: &mut Vec<(&AtomicU64, u64)>| {
@@ -68,7 +68,8 @@ impl PairCounters {
             add(&mut waiting);
             Ok(())
         };
-        watch.share(store.n_chunks(), threads, count_chunk, |()| Ok(()))?;
+        let go_on = |()| Ok(ControlFlow::Continue(()));
+        watch.share(store.numbers(), |_| 1, threads, count_chunk, go_on)?;
         Ok(pairs)
     }
 
@@ -114,7 +115,7 @@ pub(super) fn reduce(
     watch.phase(Phase::Cutting, store.n_chunks() as u64);
     let mut pieces = Units::default();
     let mut is_too_large = false;
-    let cut_chunk = |number| {
+    let cut_chunk = |&number: &usize| {
         let mut pieces = Units::default();
         let (mut linked, mut bytes) = (Vec::new(), Vec::new());
         store.chunk(number)?.for_each_unit(|token_ids, weight| {
@@ -136,22 +137,27 @@ pub(super) fn reduce(
         })?;
         Ok(pieces)
     };
-    watch.share_until(store.n_chunks(), threads, cut_chunk, |more| {
-        pieces.add_all(&more)?;
-        // A slot and a place for every token, beside the bytes of the piece.
-        is_too_large = pieces.memory() + pieces.n_bytes() / ID_BYTES * 8 > most_bytes;
-        Ok(if is_too_large { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
+    watch.share(
+        store.numbers(),
+        |_| 1,
+        threads,
+        cut_chunk,
+        |more| {
+            more.try_for_each(|piece, weight| pieces.add(piece, weight))?;
+            // What is made of them takes as much again.
+            is_too_large = pieces.memory() > most_bytes / 2;
+            Ok(if is_too_large { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        },
+    )?;
     if is_too_large {
         return Ok(None);
     }
     let mut sequences = Sequences::new();
-    for (piece, weight) in pieces.iter() {
+    pieces.try_for_each(|piece, weight| {
         let token_ids = piece.as_chunks::<ID_BYTES>().0;
-        sequences.push(
-            token_ids.iter().map(|&[low, middle, high]| u32::from_le_bytes([low, middle, high, 0])),
-            weight,
-        )?;
-    }
+        let token_ids =
+            token_ids.iter().map(|&[low, middle, high]| u32::from_le_bytes([low, middle, high, 0]));
+        sequences.push(token_ids, weight)
+    })?;
     Ok(Some(sequences))
 }

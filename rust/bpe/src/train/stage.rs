@@ -1,6 +1,6 @@
 //! One stage of training: units that no token may cross, merged until the vocabulary has a size.
 
-use super::counting::Units;
+use super::counting::UnitCounts;
 use super::growing::Growing;
 use super::merging::MergeLoop;
 use super::reduction::{reduce, PairCounters};
@@ -35,16 +35,16 @@ impl Stage<'_> {
     /// Trains on units from their single bytes on.
     pub(super) fn run_on_bytes(
         &self,
-        units: Units,
+        units: UnitCounts,
         growing: &mut Growing,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
         let mut sequences = Sequences::new();
-        for (unit, count) in units.iter() {
+        units.try_for_each(|unit, count| {
             // All bytes of the text have a token.
             let token_ids = unit.iter().map(|&byte| growing.byte_ids[usize::from(byte)].unwrap_or_default());
-            sequences.push(token_ids, count)?;
-        }
+            sequences.push(token_ids, count)
+        })?;
         drop(units);
         self.grow(MergeLoop::new(sequences, self.min_frequency), growing, watch)
     }
@@ -52,7 +52,7 @@ impl Stage<'_> {
     /// Trains on units from what the merges so far make of them on.
     pub(super) fn run(
         &self,
-        units: &Units,
+        units: &UnitCounts,
         growing: &mut Growing,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {

@@ -39,6 +39,11 @@ impl TokenStore {
         self.chunks.len() + 1
     }
 
+    /// The numbers of the chunks, as tasks.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = Result<usize, Error>> {
+        (0..self.n_chunks()).map(Ok)
+    }
+
     /// A chunk, in which every token has one slot.
     pub(super) fn chunk(&self, number: usize) -> Result<&Sequences, Error> {
         Ok(self.chunks.get(number).unwrap_or(&self.open))

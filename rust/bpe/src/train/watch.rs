@@ -16,11 +16,15 @@ const STEPS: u32 = 1024;
 pub enum Phase {
     /// Splitting text into units and counting them; in bytes of the batch.
     Counting,
-    /// Tokenizing the units of a stage; in blocks of the text.
+    /// Writing a file of counts; in bytes.
+    WritingCounts,
+    /// Reading a file of counts and checking it; in bytes.
+    ReadingCounts,
+    /// Tokenizing the units of a stage; in bytes of entries, or in chunks of tokens.
     Tokenizing,
-    /// Counting the pairs of a text; in blocks of it.
+    /// Counting the pairs of a text; in chunks of it.
     CountingPairs,
-    /// Cutting a text where nothing will merge, and counting what is left; in blocks of it.
+    /// Cutting a text where nothing will merge, and counting what is left; in chunks.
     Cutting,
     /// Merging; in tokens of the vocabulary.
     Merging,
@@ -78,37 +82,31 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    /// Does tasks on `threads` threads, and takes what comes out in the order of the tasks. Each task counts as one.
-    pub(super) fn share<R: Send>(
+    /// Does tasks on `threads` threads, and takes what comes out in the order of the tasks, until that says that it is
+    /// enough. `size` is how much of the progress a task is.
+    pub(super) fn share<T: Sync, R: Send>(
         &mut self,
-        n_tasks: usize,
+        mut tasks: impl Iterator<Item = Result<T, Error>>,
+        size: impl Fn(&T) -> u64,
         threads: usize,
-        work: impl Fn(usize) -> Result<R, Error> + Sync,
-        mut take: impl FnMut(R) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        self.share_until(n_tasks, threads, work, |result| take(result).map(ControlFlow::Continue))
-    }
-
-    /// As [`Watch::share`], until what is taken says that it is enough.
-    pub(super) fn share_until<R: Send>(
-        &mut self,
-        n_tasks: usize,
-        threads: usize,
-        work: impl Fn(usize) -> Result<R, Error> + Sync,
+        work: impl Fn(&T) -> Result<R, Error> + Sync,
         mut take: impl FnMut(R) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
         let mut done = 0;
-        while done < n_tasks {
-            let round: Vec<_> = (done..n_tasks).take(threads.max(1)).map(|task| task..task + 1).collect();
-            for result in map_ranges(&round, |task| work(task.start)) {
+        loop {
+            let round = tasks.by_ref().take(threads.max(1)).collect::<Result<Vec<T>, Error>>()?;
+            if round.is_empty() {
+                return Ok(());
+            }
+            let numbers: Vec<_> = (0..round.len()).map(|number| number..number + 1).collect();
+            for result in map_ranges(&numbers, |number| work(&round[number.start])) {
                 if take(result?)?.is_break() {
                     return Ok(());
                 }
             }
-            done += round.len();
-            self.look(done as u64)?;
+            done += round.iter().map(&size).sum::<u64>();
+            self.look(done)?;
         }
-        Ok(())
     }
 
     /// Notes that `done` is done after longer work, and calls the callback if it is time.

@@ -17,9 +17,11 @@ mod back_end;
 mod boundaries;
 mod characters;
 mod known;
+mod records;
 mod rules;
 
 pub use back_end::BackEnd;
+pub(crate) use records::{Records, SEPARATOR};
 
 use super::Step;
 use automaton::{Automaton, Rules, END_ROW, IN_BLANKS, IN_WHITE, START};
@@ -125,14 +127,18 @@ impl Scanner {
 
     /// Writes the boundaries that nothing after the window can move, but that at its start.
     fn scan_window(&self, bytes: &[u8], is_last: bool, scratch: &mut ScanScratch) {
+        if bytes.is_ascii() {
+            return self.run_rows(bytes, bytes, is_last, scratch);
+        }
+        let mut rows = std::mem::take(&mut scratch.rows);
+        CharacterTable::get().write_rows(bytes, &mut rows);
+        self.run_rows(&rows, bytes, is_last, scratch);
+        scratch.rows = rows;
+    }
+
+    /// The same for bytes whose rows are known.
+    fn run_rows(&self, rows: &[u8], bytes: &[u8], is_last: bool, scratch: &mut ScanScratch) {
         let automaton = &*self.automaton;
-        let is_ascii = bytes.is_ascii();
-        let rows = if is_ascii {
-            bytes
-        } else {
-            CharacterTable::get().write_rows(bytes, &mut scratch.rows);
-            &scratch.rows
-        };
         let (blocks, rest) = rows.as_chunks::<64>();
         let mut last_block = [CONTINUATION; 64];
         last_block[..rest.len()].copy_from_slice(rest);

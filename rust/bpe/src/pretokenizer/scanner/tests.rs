@@ -31,6 +31,21 @@ impl Case {
         }
     }
 
+    /// Texts that are scanned together must be cut as each is alone.
+    fn check_records(&self, texts: &[&str], scratch: &mut ScanScratch) {
+        let (mut records, mut expected) = (Records::default(), Vec::new());
+        for text in texts {
+            let start = records.bytes().len() as u32;
+            records.push(text);
+            expected.extend(ends_by_steps(&self.pretokenizer, text).iter().map(|end| start + end));
+            expected.push(records.bytes().len() as u32);
+        }
+        for (back_end, scanner) in &self.scanners {
+            scanner.scan_records(&records, scratch);
+            assert_eq!(scratch.ends, expected, "{} {back_end:?} {texts:?}", self.name);
+        }
+    }
+
     /// A text cut at a certain boundary must have the boundaries of its two parts.
     fn check_certain_boundary(&self, text: &str, from: usize, scratch: &mut ScanScratch) {
         let scanner = &self.scanners[0].1;
@@ -130,6 +145,7 @@ fn every_text_of_characters_told_apart(length: u32, windows: &[usize]) {
         every_text(&characters, length, &mut |text| {
             case.check(text, windows, &mut scratch);
             case.check_certain_boundary(text, 1, &mut scratch);
+            case.check_records(&[text, "", text, " a", text], &mut scratch);
         });
     }
 }
@@ -223,8 +239,10 @@ proptest! {
     #[test]
     fn random_texts_in_lanes(text in texts(400..1200)) {
         let mut scratch = ScanScratch::default();
+        let lines: Vec<&str> = text.split_inclusive(['\n', 'e']).collect();
         for case in CASES.iter() {
             case.check(&text, &[WINDOW], &mut scratch);
+            case.check_records(&lines, &mut scratch);
         }
     }
 }
