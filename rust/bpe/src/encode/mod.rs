@@ -10,6 +10,7 @@ mod batch;
 mod bit_set;
 mod cache;
 mod canonical;
+mod cuts;
 mod dispatch;
 mod ids;
 mod large_pages;
@@ -71,8 +72,6 @@ pub struct Scratch {
     batch: Batch,
     /// What the pretokenizer found.
     pub(crate) found: ScanScratch,
-    /// The words within the pretokens.
-    pub(crate) words_found: ScanScratch,
     /// What words come out as where that is not ids yet, and where each of them ends there.
     outputs: (Vec<u32>, Vec<u32>),
     /// The pieces of the pretokens, and the numbers of those that are the last of theirs.
@@ -102,7 +101,6 @@ impl Scratch {
             long_words,
             batch: Batch::default(),
             found: ScanScratch::default(),
-            words_found: ScanScratch::default(),
             outputs: Default::default(),
             pieces: Default::default(),
             links: Links::default(),
@@ -193,6 +191,8 @@ impl Encoder {
             superwords
         });
         words.seams = words.find_seams();
+        let superwords =
+            superwords.zip(words.seams.as_ref()).map(|(superwords, seams)| superwords.with_cuts(seams));
         // A token that stands for missing bytes has no length of its own.
         let windows = words.unknown.is_none().then(|| Windows::new(&words));
         Self { number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed), words, superwords, windows }

@@ -90,6 +90,16 @@ impl Seams {
         }
     }
 
+    /// Whether no token has a place between two characters inside that has these bytes around it, if they say so.
+    pub(super) fn is_safe_between(&self, before: u8, after: u8) -> Option<bool> {
+        match self.shapes[usize::from(u16::from_be_bytes([before, after]))] {
+            0 => Some(true),
+            shapes if shapes & 1 != 0 => Some(false),
+            _ if before.is_ascii() && after.is_ascii() => Some(true),
+            _ => None,
+        }
+    }
+
     /// Whether no token has this place of a text inside, which is between two characters.
     #[inline]
     pub(super) fn is_safe(&self, text: &[u8], place: usize) -> bool {
@@ -158,7 +168,7 @@ impl Sides {
 /// Whether a byte starts a character of those of three or four bytes, most of whose scripts are written without spaces;
 /// not those with 0xE2, which are signs.
 #[inline]
-fn is_without_spaces(byte: u8) -> bool {
+pub(super) fn is_without_spaces(byte: u8) -> bool {
     byte >= 0xE0 && byte != 0xE2
 }
 
@@ -174,7 +184,7 @@ fn length_of_character(first: u8) -> usize {
 }
 
 #[inline]
-fn is_continuation(byte: u8) -> bool {
+pub(super) fn is_continuation(byte: u8) -> bool {
     byte & 0xC0 == 0x80
 }
 

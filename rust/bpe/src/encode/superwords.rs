@@ -19,21 +19,18 @@
 
 use super::bit_set::{self, BitSet};
 use super::canonical::{Canonical, NONE};
+use super::cuts::{Cuts, BLOCK};
 use super::dispatch::with_best_features;
 use super::merge::{merge_all, MergeRule, Word, NO_MERGE};
 use super::seams::Seams;
 use super::words::{Rule, Words};
 use super::{Pretokens, Scratch};
-use crate::pretokenizer::scanner::Scanner;
 use crate::Error;
-
-/// The pretokenizer that finds words. Which one it is changes the speed alone.
-const WORDS: &str = "superbpe_stage1";
 
 /// What encodes pretokens of several words.
 #[derive(Debug)]
 pub(super) struct Superwords {
-    words: Scanner,
+    cuts: Cuts,
     /// The neighbours that some superword has inside.
     neighbours: BitSet,
     /// The neighbours that merge.
@@ -60,9 +57,13 @@ impl Superwords {
             return None;
         }
         let lacks_bytes = !words.vocabulary.missing_bytes().is_empty();
-        let words = Scanner::named(WORDS)?;
         let (neighbours, merging) = neighbours(canonical, limit);
-        Some((Self { words, neighbours, merging, lacks_bytes }, limit))
+        Some((Self { cuts: Cuts::default(), neighbours, merging, lacks_bytes }, limit))
+    }
+
+    /// The same for words that may be cut at these seams.
+    pub(super) fn with_cuts(self, seams: &Seams) -> Self {
+        Self { cuts: Cuts::new(seams), ..self }
     }
 
     /// Appends the ids of pretokens; as [`super::Encoder::encode_pretokens`].
@@ -75,7 +76,10 @@ impl Superwords {
     ) -> Result<(), Error> {
         let (Rule::Canonical(canonical), Some(seams)) = (&words.rule, &words.seams) else { return Ok(()) };
         let (mut pieces, mut last_pieces) = std::mem::take(&mut scratch.pieces);
-        self.find_pieces(pretokens, seams, scratch, &mut pieces, &mut last_pieces);
+        with_best_features(
+            #[inline(always)]
+            || self.find_pieces(pretokens, seams, &mut pieces, &mut last_pieces),
+        );
         let (mut symbols, mut ends) = std::mem::take(&mut scratch.outputs);
         symbols.clear();
         ends.clear();
@@ -105,35 +109,33 @@ impl Superwords {
     }
 
     /// Finds the pieces that the first level may work on one by one, and which of them are the last of a pretoken.
+    #[inline(always)]
     fn find_pieces(
         &self,
         pretokens: Pretokens<'_>,
         seams: &Seams,
-        scratch: &mut Scratch,
         pieces: &mut Vec<u32>,
         last_pieces: &mut Vec<u32>,
     ) {
         pieces.clear();
         last_pieces.clear();
-        let text = pretokens.content();
+        let text = pretokens.content().as_bytes();
         let mut ends = pretokens.ends.iter().copied().filter(|&end| end > 0).peekable();
-        let mut at = 0;
-        while at < text.len() {
-            let settled = self.words.scan(text, at, &mut scratch.words_found);
-            for word_end in scratch.words_found.ends.iter().map(|&end| at as u32 + end) {
-                while let Some(end) = ends.next_if(|&end| end <= word_end) {
-                    if pieces.last() != Some(&end) {
-                        last_pieces.push(pieces.len() as u32);
-                        pieces.push(end);
-                    }
-                }
-                let last = pieces.last().copied().unwrap_or(0);
-                if last < word_end && seams.is_safe(text.as_bytes(), word_end as usize) {
-                    seams.add_cuts(text.as_bytes(), last..word_end, pieces);
-                    pieces.push(word_end);
-                }
+        for start in (0..=text.len()).step_by(BLOCK) {
+            let mut last = 0;
+            while let Some(end) = ends.next_if(|&end| (end as usize) < start + BLOCK) {
+                last |= 1_u64 << (end as usize - start);
             }
-            at = settled;
+            let mut places = self.cuts.of_block(text, start, seams) | last;
+            let n_before = pieces.len() as u32;
+            while last != 0 {
+                last_pieces.push(n_before + (places & ((last & last.wrapping_neg()) - 1)).count_ones());
+                last &= last - 1;
+            }
+            while places != 0 {
+                pieces.push(start as u32 + places.trailing_zeros());
+                places &= places - 1;
+            }
         }
     }
 

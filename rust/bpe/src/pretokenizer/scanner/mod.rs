@@ -59,11 +59,6 @@ impl Scanner {
         Self::of_rules(&known::rules_of(steps)?)
     }
 
-    /// The scanner of a pattern that has a name, one of [`super::NAMED_PATTERNS`].
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::of_rules(&known::rules_by_name(name)?.0)
-    }
-
     fn of_rules(rules: &Rules) -> Option<Self> {
         Some(Self { automaton: Arc::new(rules.build()), run: BackEnd::best().run()?, window: WINDOW })
     }
