@@ -13,6 +13,7 @@ mod canonical;
 mod cuts;
 mod dispatch;
 mod ids;
+mod joins;
 mod large_pages;
 mod merge;
 mod pairs;

@@ -17,10 +17,11 @@
 //!
 //! Source: the two stages are those of A. Liu et al., "SuperBPE: Space Travel for Language Models", COLM 2025, §2.
 
-use super::bit_set::{self, BitSet};
+use super::bit_set::BitSet;
 use super::canonical::{Canonical, NONE};
 use super::cuts::{Cuts, BLOCK};
 use super::dispatch::with_best_features;
+use super::joins::{hash_pair, Joins};
 use super::merge::{merge_all, MergeRule, Word, NO_MERGE};
 use super::seams::Seams;
 use super::words::{Rule, Words};
@@ -35,6 +36,7 @@ pub(super) struct Superwords {
     neighbours: BitSet,
     /// The neighbours that merge.
     merging: BitSet,
+    joins: Joins,
     /// Whether some byte has no token.
     lacks_bytes: bool,
 }
@@ -57,8 +59,8 @@ impl Superwords {
             return None;
         }
         let lacks_bytes = !words.vocabulary.missing_bytes().is_empty();
-        let (neighbours, merging) = neighbours(canonical, limit);
-        Some((Self { cuts: Cuts::default(), neighbours, merging, lacks_bytes }, limit))
+        let (neighbours, merging, joins) = neighbours(canonical, limit);
+        Some((Self { cuts: Cuts::default(), neighbours, merging, joins, lacks_bytes }, limit))
     }
 
     /// The same for words that may be cut at these seams.
@@ -93,7 +95,7 @@ impl Superwords {
                 #[inline(always)]
                 || {
                     self.find_links(&symbols, last_symbols, &mut links);
-                    join(canonical, &symbols, &links, scratch, ids);
+                    join(&self.joins, canonical, &symbols, &links, scratch, ids);
                 },
             );
             scratch.links = links;
@@ -175,7 +177,14 @@ pub(super) struct Links {
 
 /// The second level: joins the symbols that are linked as far as they merge, and appends the tokens.
 #[inline(always)]
-fn join(canonical: &Canonical, symbols: &[u32], links: &Links, scratch: &mut Scratch, ids: &mut Vec<u32>) {
+fn join(
+    joins: &Joins,
+    canonical: &Canonical,
+    symbols: &[u32],
+    links: &Links,
+    scratch: &mut Scratch,
+    ids: &mut Vec<u32>,
+) {
     let token_id = |symbol: u32| canonical.token_ids[symbol as usize];
     let mut word = Word::<16>::default();
     let mut done = 0;
@@ -190,20 +199,20 @@ fn join(canonical: &Canonical, symbols: &[u32], links: &Links, scratch: &mut Scr
             done = next_bit(&links.linked, &links.linked, merging, u64::MAX) + 1;
             let run = &symbols[start..done];
             if let [left, right] = *run {
-                let joined = canonical.pairs.rank(left, right);
+                let joined = joins.rank(left, right);
                 if joined == NO_MERGE {
                     ids.extend([token_id(left), token_id(right)]);
                 } else {
                     ids.push(token_id(joined));
                 }
             } else if run.len() <= 16 {
-                word.start(run.iter().copied(), &canonical.pairs);
-                while word.step(&canonical.pairs) {}
+                word.start(run.iter().copied(), joins);
+                while word.step(joins) {}
                 ids.extend(word.symbols().map(token_id));
             } else {
                 scratch.symbols.clear();
                 scratch.symbols.extend_from_slice(run);
-                merge_all(&mut scratch.symbols, &canonical.pairs, &mut scratch.merge);
+                merge_all(&mut scratch.symbols, joins, &mut scratch.merge);
                 ids.extend(scratch.symbols.iter().map(|&symbol| token_id(symbol)));
             }
         }
@@ -255,7 +264,7 @@ fn has_two_words(token: &[u8]) -> bool {
 }
 
 /// The pairs of symbols below the limit that stand side by side in some token above it, and those that merge.
-fn neighbours(canonical: &Canonical, limit: u32) -> (BitSet, BitSet) {
+fn neighbours(canonical: &Canonical, limit: u32) -> (BitSet, BitSet, Joins) {
     // By symbol: the first and the last of the symbols below the limit that it is made of.
     let mut sides: Vec<(u32, u32)> =
         (0..canonical.token_ids.len() as u32).map(|symbol| (symbol, symbol)).collect();
@@ -269,9 +278,5 @@ fn neighbours(canonical: &Canonical, limit: u32) -> (BitSet, BitSet) {
         neighbours.insert(hash_pair(left.1, right.0));
         sides[result as usize] = (left.0, right.1);
     }
-    (neighbours, merging)
-}
-
-fn hash_pair(left: u32, right: u32) -> u64 {
-    bit_set::hash(u64::from(left) << 32 | u64::from(right))
+    (neighbours, merging, Joins::new(limit, &merges))
 }
