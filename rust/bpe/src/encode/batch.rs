@@ -319,7 +319,7 @@ impl Words {
             }
             let start = gap_ids.len();
             let symbols = merging[gap.merging as usize].symbols();
-            gap_ids.extend(symbols.map(|symbol| self.output(canonical, symbol)));
+            gap_ids.extend(symbols.map(|symbol| canonical.token_ids[symbol as usize]));
             gap.ids = start..gap_ids.len();
             if gap_ids[start..].contains(&NONE) {
                 return Err(self.no_token_in(&text[gap.range.clone()]));

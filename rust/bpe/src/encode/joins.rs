@@ -5,63 +5,65 @@
 //! numbers, which is about by how often they occur. So what is used most lies together.
 
 use super::bit_set;
+use super::canonical::Canonical;
 use super::merge::{MergeRule, NO_MERGE};
 
-/// (left symbol, right symbol) → the symbol that they become, for those from a first symbol on.
+/// (left token, right token) → the token that they become, by ids, for the symbols from a first one on.
 #[derive(Debug)]
 pub(super) struct Joins {
-    first: u32,
-    /// By hash: the symbol less the first, or [`NO_MERGE`].
-    joined: Vec<u32>,
+    /// By hash: the rank, which is that of the merge less that of the first, or [`NO_MERGE`].
+    ranks: Vec<u32>,
     shift: u32,
-    /// By symbol less the first: its parts.
+    /// By rank: the parts, and what they become.
     parts: Vec<[u32; 2]>,
+    results: Vec<u32>,
 }
 
 impl Joins {
-    /// A table of (left, right, result) with results from `first` on.
-    pub(super) fn new(first: u32, pairs: &[(u32, u32, u32)]) -> Self {
-        let n_symbols = pairs.iter().map(|&(.., result)| (result - first) as usize + 1).max().unwrap_or(0);
-        let bits = (2 * pairs.len() + 2).next_power_of_two().trailing_zeros();
+    /// A table of the merges that make the symbols from `first` on.
+    pub(super) fn new(canonical: &Canonical, first: u32) -> Self {
+        let token_id = |symbol: u32| canonical.token_ids[symbol as usize];
+        let pairs = canonical.pairs.iter().filter(|&(.., result)| result >= first);
+        let bits = (2 * pairs.clone().count() + 2).next_power_of_two().trailing_zeros();
+        let n_ranks = canonical.token_ids.len() - first as usize;
         let mut joins = Self {
-            first,
-            joined: vec![NO_MERGE; 1 << bits],
+            ranks: vec![NO_MERGE; 1 << bits],
             shift: u64::BITS - bits,
-            parts: vec![[NO_MERGE; 2]; n_symbols],
+            parts: vec![[NO_MERGE; 2]; n_ranks],
+            results: vec![NO_MERGE; n_ranks],
         };
-        for &(left, right, result) in pairs {
-            let mut place = joins.home(left, right);
-            while joins.joined[place] != NO_MERGE {
+        for (left, right, result) in pairs {
+            let (parts, rank) = ([left, right].map(token_id), result - first);
+            let mut place = joins.home(parts);
+            while joins.ranks[place] != NO_MERGE {
                 place = joins.after(place);
             }
-            joins.joined[place] = result - first;
-            joins.parts[(result - first) as usize] = [left, right];
+            joins.ranks[place] = rank;
+            joins.parts[rank as usize] = parts;
+            joins.results[rank as usize] = token_id(result);
         }
         joins
     }
 
     #[inline(always)]
-    fn home(&self, left: u32, right: u32) -> usize {
-        (hash_pair(left, right) >> self.shift) as usize
+    fn home(&self, pair: [u32; 2]) -> usize {
+        (hash_pair(pair[0], pair[1]) >> self.shift) as usize
     }
 
     #[inline(always)]
     fn after(&self, place: usize) -> usize {
-        (place + 1) & (self.joined.len() - 1)
+        (place + 1) & (self.ranks.len() - 1)
     }
 }
 
 impl MergeRule for Joins {
     #[inline(always)]
     fn rank(&self, left: u32, right: u32) -> u32 {
-        let mut place = self.home(left, right);
+        let mut place = self.home([left, right]);
         loop {
-            let joined = self.joined[place];
-            if joined == NO_MERGE {
-                return NO_MERGE;
-            }
-            if self.parts[joined as usize] == [left, right] {
-                return self.first + joined;
+            let rank = self.ranks[place];
+            if rank == NO_MERGE || self.parts[rank as usize] == [left, right] {
+                return rank;
             }
             place = self.after(place);
         }
@@ -69,11 +71,11 @@ impl MergeRule for Joins {
 
     #[inline(always)]
     fn merged(&self, _left: u32, _right: u32, rank: u32) -> u32 {
-        rank
+        self.results[rank as usize]
     }
 }
 
-/// Of two symbols; the top bits are the good ones.
+/// Of two tokens; the top bits are the good ones.
 #[inline(always)]
 pub(super) fn hash_pair(left: u32, right: u32) -> u64 {
     bit_set::hash(u64::from(left) << 32 | u64::from(right))

@@ -73,8 +73,8 @@ pub struct Scratch {
     batch: Batch,
     /// What the pretokenizer found.
     pub(crate) found: ScanScratch,
-    /// What words come out as where that is not ids yet, and where each of them ends there.
-    outputs: (Vec<u32>, Vec<u32>),
+    /// How many ids there are up to the end of each piece.
+    piece_ends: Vec<u32>,
     /// The pieces of the pretokens, and the numbers of those that are the last of theirs.
     pieces: (Vec<u32>, Vec<u32>),
     links: Links,
@@ -102,7 +102,7 @@ impl Scratch {
             long_words,
             batch: Batch::default(),
             found: ScanScratch::default(),
-            outputs: Default::default(),
+            piece_ends: Vec::new(),
             pieces: Default::default(),
             links: Links::default(),
             window_ids: Vec::new(),

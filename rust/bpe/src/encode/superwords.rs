@@ -22,7 +22,7 @@ use super::canonical::{Canonical, NONE};
 use super::cuts::{Cuts, BLOCK};
 use super::dispatch::with_best_features;
 use super::joins::{hash_pair, Joins};
-use super::merge::{merge_all, MergeRule, Word, NO_MERGE};
+use super::merge::{merge_all, MergeRule, MergeScratch, Word, NO_MERGE};
 use super::seams::Seams;
 use super::words::{Rule, Words};
 use super::{Pretokens, Scratch};
@@ -34,11 +34,8 @@ pub(super) struct Superwords {
     cuts: Cuts,
     /// The neighbours that some superword has inside.
     neighbours: BitSet,
-    /// The neighbours that merge.
-    merging: BitSet,
+    /// The merges of the second level.
     joins: Joins,
-    /// Whether some byte has no token.
-    lacks_bytes: bool,
 }
 
 impl Superwords {
@@ -58,9 +55,8 @@ impl Superwords {
         if !finds_all || !canonical.pairs.iter().all(keeps_to_levels) {
             return None;
         }
-        let lacks_bytes = !words.vocabulary.missing_bytes().is_empty();
-        let (neighbours, merging, joins) = neighbours(canonical, limit);
-        Some((Self { cuts: Cuts::default(), neighbours, merging, joins, lacks_bytes }, limit))
+        let (neighbours, joins) = (neighbours(canonical, limit), Joins::new(canonical, limit));
+        Some((Self { cuts: Cuts::default(), neighbours, joins }, limit))
     }
 
     /// The same for words that may be cut at these seams.
@@ -76,36 +72,34 @@ impl Superwords {
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<(), Error> {
-        let (Rule::Canonical(canonical), Some(seams)) = (&words.rule, &words.seams) else { return Ok(()) };
+        let Some(seams) = &words.seams else { return Ok(()) };
         let (mut pieces, mut last_pieces) = std::mem::take(&mut scratch.pieces);
         with_best_features(
             #[inline(always)]
             || self.find_pieces(pretokens, seams, &mut pieces, &mut last_pieces),
         );
-        let (mut symbols, mut ends) = std::mem::take(&mut scratch.outputs);
-        symbols.clear();
+        let mut ends = std::mem::take(&mut scratch.piece_ends);
         ends.clear();
         let pieces_of_text = Pretokens::new(pretokens.text, pretokens.start, &pieces);
-        let mut result = words.encode_all::<true>(pieces_of_text, scratch, &mut symbols, &mut ends);
+        let n_before = ids.len();
+        let result = words.encode_all::<true>(pieces_of_text, scratch, ids, &mut ends);
         if result.is_ok() {
-            let last_symbols = last_pieces.iter().map(|&piece| ends[piece as usize] as usize - 1);
-            let mut links = std::mem::take(&mut scratch.links);
-            let n_before = ids.len();
-            with_best_features(
+            let Scratch { links, symbols, merge, .. } = scratch;
+            let last_tokens = last_pieces.iter().map(|&piece| ends[piece as usize] as usize - 1);
+            let n_ids = with_best_features(
                 #[inline(always)]
                 || {
-                    self.find_links(&symbols, last_symbols, &mut links);
-                    join(&self.joins, canonical, &symbols, &links, scratch, ids);
+                    let ids = &mut ids[n_before..];
+                    self.find_links(ids, last_tokens, links);
+                    self.join_linked(ids, links, symbols, merge);
+                    compact(ids, &links.gone)
                 },
             );
-            scratch.links = links;
-            if self.lacks_bytes && ids[n_before..].contains(&NONE) {
-                ids.truncate(n_before);
-                let error = words.no_token_in(pretokens.content().as_bytes());
-                result = Err(error.shifted_by(pretokens.start));
-            }
+            ids.truncate(n_before + n_ids);
+        } else {
+            ids.truncate(n_before);
         }
-        scratch.outputs = (symbols, ends);
+        scratch.piece_ends = ends;
         scratch.pieces = (pieces, last_pieces);
         result
     }
@@ -141,113 +135,132 @@ impl Superwords {
         }
     }
 
-    /// Finds the symbols that may come to be one with the next, and those that merge with it at once.
+    /// Finds the tokens that may come to be one with the next.
     #[inline(always)]
-    fn find_links(&self, symbols: &[u32], last_symbols: impl Iterator<Item = usize>, links: &mut Links) {
-        let n_words = symbols.len() / 64 + 1;
+    fn find_links(&self, ids: &[u32], last_tokens: impl Iterator<Item = usize>, links: &mut Links) {
+        let n_words = ids.len() / 64 + 1;
         links.linked.clear();
         links.linked.resize(n_words, 0);
-        links.merging.clear();
-        links.merging.resize(n_words, 0);
-        for (word, start) in (0..symbols.len()).step_by(64).enumerate() {
-            let symbols = &symbols[start..symbols.len().min(start + 65)];
-            let (mut linked, mut merging) = (0, 0);
-            for (place, pair) in symbols.windows(2).enumerate() {
-                let hash = hash_pair(pair[0], pair[1]);
-                linked |= u64::from(self.neighbours.has(hash)) << place;
-                merging |= u64::from(self.merging.has(hash)) << place;
+        links.gone.clear();
+        links.gone.resize(n_words, 0);
+        for (linked, start) in links.linked.iter_mut().zip((0..ids.len()).step_by(64)) {
+            let ids = &ids[start..ids.len().min(start + 65)];
+            for (place, pair) in ids.windows(2).enumerate() {
+                *linked |= u64::from(self.neighbours.has(hash_pair(pair[0], pair[1]))) << place;
             }
-            links.linked[word] = linked;
-            links.merging[word] = merging;
         }
-        for last in last_symbols {
+        for last in last_tokens {
             links.linked[last / 64] &= !(1 << (last % 64));
+        }
+    }
+
+    /// Joins the tokens that are linked as far as they merge. What becomes one lies where its first token was; the places
+    /// of the others are gone.
+    #[inline(always)]
+    fn join_linked(
+        &self,
+        ids: &mut [u32],
+        links: &mut Links,
+        symbols: &mut Vec<u32>,
+        merge: &mut MergeScratch,
+    ) {
+        let joins = &self.joins;
+        let mut word = Word::<8>::default();
+        let mut done = 0;
+        loop {
+            let start = next_bit(&links.linked, done, 0);
+            if start >= ids.len() {
+                return;
+            }
+            done = next_bit(&links.linked, start, u64::MAX) + 1;
+            let run = &mut ids[start..done];
+            let mut n_kept = 1;
+            match *run {
+                [left, right] => {
+                    let rank = joins.rank(left, right);
+                    if rank == NO_MERGE {
+                        continue;
+                    }
+                    run[0] = joins.merged(left, right, rank);
+                }
+                [left, middle, right] => {
+                    let (first, second) = (joins.rank(left, middle), joins.rank(middle, right));
+                    if first == NO_MERGE && second == NO_MERGE {
+                        continue;
+                    }
+                    let pair = if first <= second {
+                        [joins.merged(left, middle, first), right]
+                    } else {
+                        [left, joins.merged(middle, right, second)]
+                    };
+                    let rank = joins.rank(pair[0], pair[1]);
+                    if rank == NO_MERGE {
+                        run[..2].copy_from_slice(&pair);
+                        n_kept = 2;
+                    } else {
+                        run[0] = joins.merged(pair[0], pair[1], rank);
+                    }
+                }
+                _ if run.len() <= 8 => {
+                    word.start(run.iter().copied(), joins);
+                    while word.step(joins) {}
+                    n_kept = 0;
+                    for symbol in word.symbols() {
+                        run[n_kept] = symbol;
+                        n_kept += 1;
+                    }
+                }
+                _ => {
+                    symbols.clear();
+                    symbols.extend_from_slice(run);
+                    merge_all(symbols, joins, merge);
+                    n_kept = symbols.len();
+                    run[..n_kept].copy_from_slice(symbols);
+                }
+            }
+            for gone in start + n_kept..done {
+                links.gone[gone / 64] |= 1 << (gone % 64);
+            }
         }
     }
 }
 
-/// What is known of the symbols of some pretokens, a bit for each.
+/// What is known of the tokens of some words, a bit for each.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     /// Whether it may come to be one with the next.
     linked: Vec<u64>,
-    /// Whether it merges with the next as things are (if they are linked).
-    merging: Vec<u64>,
+    /// Whether it has become part of one before it.
+    gone: Vec<u64>,
 }
 
-/// The second level: joins the symbols that are linked as far as they merge, and appends the tokens.
+/// Moves what is not gone to the front, in order; returns how many there are.
 #[inline(always)]
-fn join(
-    joins: &Joins,
-    canonical: &Canonical,
-    symbols: &[u32],
-    links: &Links,
-    scratch: &mut Scratch,
-    ids: &mut Vec<u32>,
-) {
-    let token_id = |symbol: u32| canonical.token_ids[symbol as usize];
-    let mut word = Word::<16>::default();
-    let mut done = 0;
-    while done < symbols.len() {
-        // The next pair that merges, and the run of linked symbols around it.
-        let merging = next_bit(&links.merging, &links.linked, done, 0).min(symbols.len());
-        let start =
-            if merging < symbols.len() { run_start(&links.linked, merging).max(done) } else { merging };
-        ids.extend(symbols[done..start].iter().map(|&symbol| token_id(symbol)));
-        done = start;
-        if start < symbols.len() {
-            done = next_bit(&links.linked, &links.linked, merging, u64::MAX) + 1;
-            let run = &symbols[start..done];
-            if let [left, right] = *run {
-                let joined = joins.rank(left, right);
-                if joined == NO_MERGE {
-                    ids.extend([token_id(left), token_id(right)]);
-                } else {
-                    ids.push(token_id(joined));
-                }
-            } else if run.len() <= 16 {
-                word.start(run.iter().copied(), joins);
-                while word.step(joins) {}
-                ids.extend(word.symbols().map(token_id));
-            } else {
-                scratch.symbols.clear();
-                scratch.symbols.extend_from_slice(run);
-                merge_all(&mut scratch.symbols, joins, &mut scratch.merge);
-                ids.extend(scratch.symbols.iter().map(|&symbol| token_id(symbol)));
-            }
+fn compact(ids: &mut [u32], gone: &[u64]) -> usize {
+    let mut n_kept = 0;
+    for (start, gone) in (0..ids.len()).step_by(64).zip(gone) {
+        let mut kept = !gone;
+        for place in start..ids.len().min(start + 64) {
+            ids[n_kept] = ids[place];
+            n_kept += (kept & 1) as usize;
+            kept >>= 1;
         }
     }
+    n_kept
 }
 
-/// The first place from `start` where both sets have a bit once `flip` is applied; beyond the bits if there is none.
+/// The first place from `start` that has a bit once `flip` is applied; beyond the bits if there is none.
 #[inline(always)]
-fn next_bit(first: &[u64], second: &[u64], start: usize, flip: u64) -> usize {
-    let bits = |word: usize| (first[word] ^ flip) & (second[word] ^ flip);
+fn next_bit(bits: &[u64], start: usize, flip: u64) -> usize {
     let mut word = start / 64;
-    let mut rest = bits(word) & u64::MAX << (start % 64);
+    let Some(first) = bits.get(word) else { return start };
+    let mut rest = (first ^ flip) & u64::MAX << (start % 64);
     while rest == 0 {
         word += 1;
-        if word == first.len() {
-            return word * 64;
-        }
-        rest = bits(word);
+        let Some(next) = bits.get(word) else { break };
+        rest = next ^ flip;
     }
-    word * 64 + rest.trailing_zeros() as usize
-}
-
-/// The place where the run of bits that `place` is in starts.
-#[inline(always)]
-fn run_start(bits: &[u64], place: usize) -> usize {
-    let mut word = place / 64;
-    let mut clear = !bits[word] & ((1 << (place % 64)) - 1);
-    while clear == 0 {
-        if word == 0 {
-            return 0;
-        }
-        word -= 1;
-        clear = !bits[word];
-    }
-    word * 64 + 64 - clear.leading_zeros() as usize
+    word * 64 + (rest.trailing_zeros() % 64) as usize
 }
 
 /// Whether a token has a space between two letters.
@@ -263,20 +276,19 @@ fn has_two_words(token: &[u8]) -> bool {
     places.next().is_some()
 }
 
-/// The pairs of symbols below the limit that stand side by side in some token above it, and those that merge.
-fn neighbours(canonical: &Canonical, limit: u32) -> (BitSet, BitSet, Joins) {
+/// The pairs of tokens below the limit that stand side by side in some token above it.
+fn neighbours(canonical: &Canonical, limit: u32) -> BitSet {
     // By symbol: the first and the last of the symbols below the limit that it is made of.
     let mut sides: Vec<(u32, u32)> =
         (0..canonical.token_ids.len() as u32).map(|symbol| (symbol, symbol)).collect();
     let mut merges: Vec<_> = canonical.pairs.iter().filter(|&(.., result)| result >= limit).collect();
     merges.sort_unstable_by_key(|&(.., result)| result);
+    let token_id = |symbol: u32| canonical.token_ids[symbol as usize];
     let mut neighbours = BitSet::with_capacity(merges.len());
-    let mut merging = BitSet::with_capacity(merges.len());
     for &(left, right, result) in &merges {
-        merging.insert(hash_pair(left, right));
         let (left, right) = (sides[left as usize], sides[right as usize]);
-        neighbours.insert(hash_pair(left.1, right.0));
+        neighbours.insert(hash_pair(token_id(left.1), token_id(right.0)));
         sides[result as usize] = (left.0, right.1);
     }
-    (neighbours, merging, Joins::new(limit, &merges))
+    neighbours
 }

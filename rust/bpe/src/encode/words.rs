@@ -15,7 +15,7 @@ pub(super) struct Words {
     pub(super) rule: Rule,
     pub(super) whole_words_first: bool,
     pub(super) unknown: Option<UnknownToken>,
-    /// For superwords: words come out as symbols, made by the merges below this symbol.
+    /// For superwords: words are made by the merges below this symbol.
     pub(super) symbols_below: Option<u32>,
     /// Where words may be cut; `None` if nowhere.
     pub(super) seams: Option<Seams>,
@@ -71,16 +71,6 @@ impl Words {
         MergesBelow { pairs: &canonical.pairs, limit: self.symbols_below.unwrap_or(NO_MERGE) }
     }
 
-    /// What a symbol comes out as: its token, or [`NONE`] for a byte without one; or the symbol itself.
-    #[inline(always)]
-    pub(super) fn output(&self, canonical: &Canonical, symbol: u32) -> u32 {
-        if self.symbols_below.is_some() {
-            symbol
-        } else {
-            canonical.token_ids[symbol as usize]
-        }
-    }
-
     /// The places where words may be cut; `None` if nobody knows.
     pub(super) fn find_seams(&self) -> Option<Seams> {
         let Rule::Canonical(canonical) = &self.rule else { return None };
@@ -115,10 +105,7 @@ impl Words {
         }
         let Rule::Canonical(canonical) = &self.rule else { return None };
         let symbol = canonical.symbols[token_id as usize];
-        match self.symbols_below {
-            Some(limit) => (symbol < limit).then_some(symbol),
-            None => (symbol != NONE).then_some(token_id),
-        }
+        (symbol < self.symbols_below.unwrap_or(NONE)).then_some(token_id)
     }
 
     /// Leaves what a word that is no token is merged to in `symbols`. O(n log n) in its bytes.
@@ -135,7 +122,7 @@ impl Words {
                 merge_all(symbols, &self.merges(canonical), merge);
                 merge.interrupt.check()?;
                 for symbol in &mut *symbols {
-                    *symbol = self.output(canonical, *symbol);
+                    *symbol = canonical.token_ids[*symbol as usize];
                 }
                 if symbols.contains(&NONE) {
                     Err(self.no_token_in(word))
