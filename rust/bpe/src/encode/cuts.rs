@@ -15,25 +15,25 @@ const SAFE: u8 = 1;
 const ASK: u8 = 2;
 
 /// What is known of places by the two bytes around them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Cuts {
     /// By `before | after << 8`.
-    kinds: Vec<u8>,
+    kinds: Box<[u8; 1 << 16]>,
 }
 
 impl Cuts {
     /// The cuts at these seams. Between two characters that are both beyond ASCII only those of scripts without spaces
     /// are looked for; the others are hardly ever safe.
+    #[allow(clippy::large_stack_arrays)] // A box of a known size needs no checks of bounds.
     pub(super) fn new(seams: &Seams) -> Self {
-        let mut kinds = vec![UNSAFE; 1 << 16];
+        let mut kinds = Box::new([UNSAFE; 1 << 16]);
         for (place, kind) in kinds.iter_mut().enumerate() {
             let (before, after) = (place as u8, (place >> 8) as u8);
             if !is_continuation(after) {
                 *kind = match seams.is_safe_between(before, after) {
                     Some(true) => SAFE,
-                    Some(false) => UNSAFE,
                     None if before.is_ascii() || after.is_ascii() || is_without_spaces(after) => ASK,
-                    None => UNSAFE,
+                    Some(false) | None => UNSAFE,
                 };
             }
         }

@@ -23,8 +23,8 @@ impl Joins {
     /// A table of the merges that make the symbols from `first` on.
     pub(super) fn new(canonical: &Canonical, first: u32) -> Self {
         let token_id = |symbol: u32| canonical.token_ids[symbol as usize];
-        let pairs = canonical.pairs.iter().filter(|&(.., result)| result >= first);
-        let bits = (2 * pairs.clone().count() + 2).next_power_of_two().trailing_zeros();
+        let pairs: Vec<_> = canonical.pairs.iter().filter(|&(.., result)| result >= first).collect();
+        let bits = (2 * pairs.len() + 2).next_power_of_two().trailing_zeros();
         let n_ranks = canonical.token_ids.len() - first as usize;
         let mut joins = Self {
             ranks: vec![NO_MERGE; 1 << bits],

@@ -187,13 +187,9 @@ impl Encoder {
         };
         let mut words =
             Words { vocabulary, rule, whole_words_first, unknown, symbols_below: None, seams: None };
-        let superwords = Superwords::new(&words, words_within).map(|(superwords, first_symbol)| {
-            words.symbols_below = Some(first_symbol);
-            superwords
-        });
+        words.symbols_below = Superwords::first_symbol(&words, words_within);
         words.seams = words.find_seams();
-        let superwords =
-            superwords.zip(words.seams.as_ref()).map(|(superwords, seams)| superwords.with_cuts(seams));
+        let superwords = Superwords::new(&words);
         // A token that stands for missing bytes has no length of its own.
         let windows = words.unknown.is_none().then(|| Windows::new(&words));
         Self { number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed), words, superwords, windows }

@@ -78,7 +78,7 @@ impl PairRows {
     }
 
     /// The pairs: left, right, result.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u32, u32)> + Clone + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
         self.rows.iter().enumerate().flat_map(|(left, row)| {
             let (start, mask) = row.range();
             let n_cells = if row.signature == 0 { 0 } else { mask + 1 };

@@ -4,16 +4,19 @@
 //! those that join words, and a pretoken, which is often a whole sentence, is encoded by the former as far as they go,
 //! then by the latter. That lets each level work on small pieces:
 //!
-//! **Words.** The merges below a limit (the rank of the first token with a space inside) are applied to the words of
-//! the pretoken, as another pretokenizer finds them, through the cache that encodes words anyway. That is the same as
-//! applying them to the whole if none of them can reach over the place between two words. Where one could ([`Seams`]),
-//! the two words stay one.
+//! **Words.** The merges below a limit (the rank of the first token with a space inside) are applied to pieces of
+//! the pretoken, through the cache that encodes words anyway. A piece ends at every place that no token below the limit
+//! has inside ([`Seams`]): no merge below the limit reaches over it, so taking the pieces one by one is the same as
+//! taking the whole. There is such a place before almost every word, so pieces are mostly words. Where the pretokens
+//! themselves end is kept as the numbers of their last pieces. A table of pairs of bytes finds the places ([`Cuts`]).
 //!
-//! **Superwords.** What is left is a sequence of symbols, a few of which merge on. A merge above the limit that joins
-//! *a* and *b* makes a token in whose own encoding by the lower merges the last symbol of *a* stands before the first
+//! **Superwords.** What is left is a sequence of tokens, a few of which merge on. A merge above the limit that joins
+//! *a* and *b* makes a token in whose own encoding by the lower merges the last token of *a* stands before the first
 //! of *b*. So the neighbours that stand side by side in some superword are listed at load, and the sequence falls apart
-//! wherever two symbols are not listed, mostly into single symbols. The list may hold too much (it is a bit set of
-//! hashes), never too little: too much costs time alone.
+//! wherever two tokens are not listed, mostly into single tokens. The list may hold too much (it is a bit set of
+//! hashes), never too little: too much costs time alone. Most of the runs that are left have two or three tokens, which
+//! are joined with one look-up or up to three ([`Joins`]), all runs of one length in turn, so that the processor guesses
+//! right. Tokens stay where they are; in the end those that became part of another are left out.
 //!
 //! Source: the two stages are those of A. Liu et al., "SuperBPE: Space Travel for Language Models", COLM 2025, §2.
 
@@ -39,9 +42,9 @@ pub(super) struct Superwords {
 }
 
 impl Superwords {
-    /// The two levels of a vocabulary, and the first symbol of the second; `None` if it has merges that do not keep to
-    /// the levels, or no superwords. With `always`, the second level may be empty.
-    pub(super) fn new(words: &Words, always: bool) -> Option<(Self, u32)> {
+    /// The first symbol of the second level; `None` if a vocabulary has no superwords, or merges that do not keep to the
+    /// levels. With `always`, the second level may be empty.
+    pub(super) fn first_symbol(words: &Words, always: bool) -> Option<u32> {
         let Rule::Canonical(canonical) = &words.rule else { return None };
         let token = |symbol: u32| words.vocabulary.token_bytes(canonical.token_ids[symbol as usize]);
         let n_symbols = canonical.token_ids.len() as u32;
@@ -50,18 +53,22 @@ impl Superwords {
         let keeps_to_levels = |(left, right, result): (u32, u32, u32)| {
             left.max(right) < if result < limit { limit } else { result }
         };
+        // The second level works on tokens.
+        let has_tokens = |(left, right, result): (u32, u32, u32)| {
+            result < limit || [left, right].iter().all(|&symbol| canonical.token_ids[symbol as usize] != NONE)
+        };
         // A pretoken that is a token must be found whole, if no merge makes it.
         let finds_all = !words.whole_words_first || canonical.symbols.iter().all(|&symbol| symbol != NONE);
-        if !finds_all || !canonical.pairs.iter().all(keeps_to_levels) {
-            return None;
-        }
-        let (neighbours, joins) = (neighbours(canonical, limit), Joins::new(canonical, limit));
-        Some((Self { cuts: Cuts::default(), neighbours, joins }, limit))
+        (finds_all && canonical.pairs.iter().all(|pair| keeps_to_levels(pair) && has_tokens(pair)))
+            .then_some(limit)
     }
 
-    /// The same for words that may be cut at these seams.
-    pub(super) fn with_cuts(self, seams: &Seams) -> Self {
-        Self { cuts: Cuts::new(seams), ..self }
+    /// The second level of a vocabulary, whose words are those of the first.
+    pub(super) fn new(words: &Words) -> Option<Self> {
+        let Rule::Canonical(canonical) = &words.rule else { return None };
+        let (first, seams) = (words.symbols_below?, words.seams.as_ref()?);
+        let neighbours = neighbours(canonical, first);
+        Some(Self { cuts: Cuts::new(seams), neighbours, joins: Joins::new(canonical, first) })
     }
 
     /// Appends the ids of pretokens; as [`super::Encoder::encode_pretokens`].
@@ -164,63 +171,86 @@ impl Superwords {
         symbols: &mut Vec<u32>,
         merge: &mut MergeScratch,
     ) {
+        let Links { linked, gone } = links;
+        let mut before = 0;
+        for number in 0..linked.len() {
+            let own = linked[number];
+            let next = linked.get(number + 1).copied().unwrap_or(0);
+            let starts = own & !(own << 1 | before);
+            before = own >> 63;
+            let (second, third) = (own >> 1 | next << 63, own >> 2 | next << 62);
+            let mut pairs = starts & !second;
+            while pairs != 0 {
+                let place = number * 64 + pairs.trailing_zeros() as usize;
+                self.join_two(ids, place, gone);
+                pairs &= pairs - 1;
+            }
+            let mut threes = starts & second & !third;
+            while threes != 0 {
+                let place = number * 64 + threes.trailing_zeros() as usize;
+                self.join_three(ids, place, gone);
+                threes &= threes - 1;
+            }
+            let mut longer = starts & second & third;
+            while longer != 0 {
+                let start = number * 64 + longer.trailing_zeros() as usize;
+                let end = next_clear(linked, start) + 1;
+                let n_kept = self.join_many(&mut ids[start..end], symbols, merge);
+                for place in start + n_kept..end {
+                    set(gone, place);
+                }
+                longer &= longer - 1;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn join_two(&self, ids: &mut [u32], place: usize, gone: &mut [u64]) {
+        let Some(&mut [ref mut left, right]) = ids.get_mut(place..place + 2) else { return };
+        let rank = self.joins.rank(*left, right);
+        if rank != NO_MERGE {
+            *left = self.joins.merged(*left, right, rank);
+            set(gone, place + 1);
+        }
+    }
+
+    #[inline(always)]
+    fn join_three(&self, ids: &mut [u32], place: usize, gone: &mut [u64]) {
+        let Some(&[left, middle, right]) = ids.get(place..place + 3) else { return };
         let joins = &self.joins;
-        let mut word = Word::<8>::default();
-        let mut done = 0;
-        loop {
-            let start = next_bit(&links.linked, done, 0);
-            if start >= ids.len() {
-                return;
+        let (first, second) = (joins.rank(left, middle), joins.rank(middle, right));
+        if first.min(second) == NO_MERGE {
+            return;
+        }
+        let pair = if first <= second {
+            [joins.merged(left, middle, first), right]
+        } else {
+            [left, joins.merged(middle, right, second)]
+        };
+        ids[place..place + 2].copy_from_slice(&pair);
+        set(gone, place + 2);
+        self.join_two(ids, place, gone);
+    }
+
+    /// Joins what merges of a run of tokens, at its front; returns how many are left.
+    #[inline(always)]
+    fn join_many(&self, run: &mut [u32], symbols: &mut Vec<u32>, merge: &mut MergeScratch) -> usize {
+        if run.len() <= 8 {
+            let mut word = Word::<8>::default();
+            word.start(run.iter().copied(), &self.joins);
+            while word.step(&self.joins) {}
+            let mut n_kept = 0;
+            for token_id in word.symbols() {
+                run[n_kept] = token_id;
+                n_kept += 1;
             }
-            done = next_bit(&links.linked, start, u64::MAX) + 1;
-            let run = &mut ids[start..done];
-            let mut n_kept = 1;
-            match *run {
-                [left, right] => {
-                    let rank = joins.rank(left, right);
-                    if rank == NO_MERGE {
-                        continue;
-                    }
-                    run[0] = joins.merged(left, right, rank);
-                }
-                [left, middle, right] => {
-                    let (first, second) = (joins.rank(left, middle), joins.rank(middle, right));
-                    if first == NO_MERGE && second == NO_MERGE {
-                        continue;
-                    }
-                    let pair = if first <= second {
-                        [joins.merged(left, middle, first), right]
-                    } else {
-                        [left, joins.merged(middle, right, second)]
-                    };
-                    let rank = joins.rank(pair[0], pair[1]);
-                    if rank == NO_MERGE {
-                        run[..2].copy_from_slice(&pair);
-                        n_kept = 2;
-                    } else {
-                        run[0] = joins.merged(pair[0], pair[1], rank);
-                    }
-                }
-                _ if run.len() <= 8 => {
-                    word.start(run.iter().copied(), joins);
-                    while word.step(joins) {}
-                    n_kept = 0;
-                    for symbol in word.symbols() {
-                        run[n_kept] = symbol;
-                        n_kept += 1;
-                    }
-                }
-                _ => {
-                    symbols.clear();
-                    symbols.extend_from_slice(run);
-                    merge_all(symbols, joins, merge);
-                    n_kept = symbols.len();
-                    run[..n_kept].copy_from_slice(symbols);
-                }
-            }
-            for gone in start + n_kept..done {
-                links.gone[gone / 64] |= 1 << (gone % 64);
-            }
+            n_kept
+        } else {
+            symbols.clear();
+            symbols.extend_from_slice(run);
+            merge_all(symbols, &self.joins, merge);
+            run[..symbols.len()].copy_from_slice(symbols);
+            symbols.len()
         }
     }
 }
@@ -249,18 +279,21 @@ fn compact(ids: &mut [u32], gone: &[u64]) -> usize {
     n_kept
 }
 
-/// The first place from `start` that has a bit once `flip` is applied; beyond the bits if there is none.
 #[inline(always)]
-fn next_bit(bits: &[u64], start: usize, flip: u64) -> usize {
+fn set(bits: &mut [u64], place: usize) {
+    bits[place / 64] |= 1 << (place % 64);
+}
+
+/// The first place from `start` that has no bit.
+#[inline(always)]
+fn next_clear(bits: &[u64], start: usize) -> usize {
     let mut word = start / 64;
-    let Some(first) = bits.get(word) else { return start };
-    let mut rest = (first ^ flip) & u64::MAX << (start % 64);
-    while rest == 0 {
+    let mut clear = !bits[word] & u64::MAX << (start % 64);
+    while clear == 0 {
         word += 1;
-        let Some(next) = bits.get(word) else { break };
-        rest = next ^ flip;
+        clear = !bits[word];
     }
-    word * 64 + (rest.trailing_zeros() % 64) as usize
+    word * 64 + clear.trailing_zeros() as usize
 }
 
 /// Whether a token has a space between two letters.
