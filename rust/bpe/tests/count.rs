@@ -134,7 +134,7 @@ proptest! {
         prop_assert_eq!(file.n_entries(), counts.units().len() as u64);
         let expected = added_up(&counts);
         prop_assert_eq!(file.n_occurrences(), expected.values().map(|&count| u128::from(count)).sum::<u128>());
-        prop_assert_eq!(added_up(&UnitCounts::from_files(&[file.clone()]).unwrap()), expected.clone());
+        prop_assert_eq!(added_up(&UnitCounts::from_files(std::slice::from_ref(&file)).unwrap()), expected.clone());
         let twice = added_up(&UnitCounts::from_files(&[file.clone(), file]).unwrap());
         prop_assert!(twice.iter().all(|(unit, count)| *count == 2 * expected[unit]));
     }
@@ -187,8 +187,8 @@ fn long_documents_are_cut_between_characters() {
     counter.feed(&["1234", "12345", "123é", "éééé", ""], 1, 2, &mut go_on).unwrap();
     assert_eq!(counter.cut_off(), CutOff { documents: 3, bytes: 1 + 2 + 4 });
     let expected: [(&[u8], u64); 3] = [(b"123", 1), (b"1234", 2), ("éé".as_bytes(), 1)];
-    let counted = added_up(&counter.into_counts().unwrap());
-    assert_eq!(counted, expected.map(|(unit, count)| (unit.to_vec(), count)).into());
+    let found = added_up(&counter.into_counts().unwrap());
+    assert_eq!(found, expected.map(|(unit, count)| (unit.to_vec(), count)).into());
 }
 
 /// Calls the callback often enough that a stop is heard in the middle of a line, a run or a file.

@@ -135,7 +135,9 @@ fn alphabet(
     if options.initial_alphabet == InitialAlphabet::Seen {
         for units in [Some(units), superword_units].into_iter().flatten() {
             units.try_for_each(|unit, _| {
-                unit.iter().for_each(|&byte| kept[usize::from(byte)] = true);
+                for &byte in unit {
+                    kept[usize::from(byte)] = true;
+                }
                 Ok(())
             })?;
         }

@@ -10,7 +10,7 @@ use crate::pretokenizer::scanner::SEPARATOR;
 use crate::Error;
 
 /// Memory of a table that is full, in bytes.
-const FULL: usize = 3 << 20;
+const FULL: usize = 2 << 20;
 
 /// See the module.
 #[derive(Debug, Default)]

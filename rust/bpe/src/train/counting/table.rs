@@ -64,7 +64,7 @@ pub(super) struct Table {
 }
 
 /// The hash of a short unit: the product of two 64-bit halves, folded.
-#[inline(always)]
+#[inline]
 pub(super) fn hash_short(key: Key) -> u64 {
     fold(key[0] ^ 0x9E37_79B9_7F4A_7C15, key[1] ^ 0xD1B5_4A32_D192_ED03)
 }
@@ -77,7 +77,7 @@ pub(super) fn hash_long(unit: &[u8]) -> u64 {
     fold(hasher.finish() ^ 0x9E37_79B9_7F4A_7C15, unit.len() as u64 ^ 0xD1B5_4A32_D192_ED03)
 }
 
-#[inline(always)]
+#[inline]
 fn fold(left: u64, right: u64) -> u64 {
     let product = u128::from(left) * u128::from(right);
     product as u64 ^ (product >> 64) as u64
@@ -87,13 +87,13 @@ fn fold(left: u64, right: u64) -> u64 {
 // is noted in the slot are of different bits.
 
 /// Where a search for a short unit begins.
-#[inline(always)]
+#[inline]
 fn home_short(hash: u64, n_slots: usize) -> usize {
     (hash >> 32) as usize & n_slots.wrapping_sub(1)
 }
 
 /// Where a search for a long unit begins.
-#[inline(always)]
+#[inline]
 fn home_long(hash: u64, n_slots: usize) -> usize {
     hash as usize & n_slots.wrapping_sub(1)
 }
@@ -196,7 +196,7 @@ impl Table {
         Ok(())
     }
 
-    #[inline(always)]
+    #[inline]
     fn add_short_hashed(&mut self, unit: &Short, hash: u64) -> Result<(), Error> {
         let n_slots = self.short_slots.len();
         let number_bits = n_slots as u32 - 1;

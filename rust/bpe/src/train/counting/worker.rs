@@ -56,7 +56,7 @@ impl Worker {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn scan(&mut self, text: &str, scanner: &Scanner, step: &mut Step<'_>) -> Result<(), Error> {
         if text.len() > LONGEST_TOGETHER {
             return self.scan_alone(text, scanner, step);
