@@ -54,15 +54,7 @@ pub fn share_tasks<W: Send>(
     work: impl Fn(usize, &mut W) -> ControlFlow<()> + Sync,
 ) {
     let next = AtomicUsize::new(0);
-    let take_tasks = |worker: &mut W| loop {
-        let task = next.fetch_add(1, Ordering::Relaxed);
-        if task >= n_tasks {
-            return;
-        }
-        if work(task, worker).is_break() {
-            next.store(n_tasks, Ordering::Relaxed);
-        }
-    };
+    let take_tasks = |worker: &mut W| take_tasks(&next, n_tasks, worker, &work);
     let Some((first, others)) = workers.split_first_mut() else { return };
     std::thread::scope(|scope| {
         let take_tasks = &take_tasks;
@@ -73,6 +65,24 @@ pub fn share_tasks<W: Send>(
             handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         }
     });
+}
+
+/// Calls `work` with the numbers of tasks that no other has taken, until there are no more or it breaks.
+fn take_tasks<W>(
+    next: &AtomicUsize,
+    n_tasks: usize,
+    worker: &mut W,
+    work: &impl Fn(usize, &mut W) -> ControlFlow<()>,
+) {
+    loop {
+        let task = next.fetch_add(1, Ordering::Relaxed);
+        if task >= n_tasks {
+            return;
+        }
+        if work(task, worker).is_break() {
+            next.store(n_tasks, Ordering::Relaxed);
+        }
+    }
 }
 
 /// As [`share_tasks`], but every worker has another thread than the calling one, which calls `watch` now and then until
@@ -86,15 +96,7 @@ pub fn share_watched_tasks<W: Send>(
     watch: &mut dyn FnMut() -> ControlFlow<()>,
 ) -> usize {
     let next = AtomicUsize::new(0);
-    let take_tasks = |worker: &mut W| loop {
-        let task = next.fetch_add(1, Ordering::Relaxed);
-        if task >= n_tasks {
-            return;
-        }
-        if work(task, worker).is_break() {
-            next.store(n_tasks, Ordering::Relaxed);
-        }
-    };
+    let take_tasks = |worker: &mut W| take_tasks(&next, n_tasks, worker, &work);
     std::thread::scope(|scope| {
         let take_tasks = &take_tasks;
         // Nothing is sent: the channel closes when the last thread ends.
