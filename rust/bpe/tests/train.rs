@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use portmanteau_bpe::train::{
-    train, Counter, Counts, InitialAlphabet, Record, SuperwordOptions, Trained, TrainingOptions, UnitCounts,
-    Units,
+    train, Counter, Counts, InitialAlphabet, Memory, Record, SuperwordOptions, Trained, TrainingOptions,
+    UnitCounts, Units,
 };
 use portmanteau_bpe::{ErrorKind, Pretokenizer};
 use portmanteau_testkit::naive_train::{naive_train, NaiveOptions, NaiveSuperwords, NaiveTrained};
@@ -21,7 +21,13 @@ fn units(corpus: &Corpus) -> UnitCounts {
     units.into()
 }
 
-fn fast(corpus: &Corpus, superword_corpus: &Corpus, options: &NaiveOptions, threads: usize) -> Trained {
+fn fast(
+    corpus: &Corpus,
+    superword_corpus: &Corpus,
+    options: &NaiveOptions,
+    threads: usize,
+    memory: &Memory,
+) -> Trained {
     let superwords = options.superwords.as_ref().map(|superwords| {
         let forbid = superwords.forbid.iter().map(|text| text.clone().into_bytes()).collect();
         let own = SuperwordOptions {
@@ -37,9 +43,15 @@ fn fast(corpus: &Corpus, superword_corpus: &Corpus, options: &NaiveOptions, thre
         max_token_bytes: options.max_token_bytes,
         special_tokens: options.special_tokens.clone(),
         initial_alphabet: if options.seen_bytes_only { InitialAlphabet::Seen } else { InitialAlphabet::All },
+        memory: memory.clone(),
     };
     let counts = Counts { units: units(corpus), superwords };
     train(counts, &training, threads, &mut |_| ControlFlow::Continue(())).unwrap()
+}
+
+/// So little memory that every text is cut before it is merged.
+fn no_memory() -> Memory {
+    Memory::new(0, &std::env::temp_dir())
 }
 
 fn same(fast: Trained, naive: NaiveTrained) -> Result<(), TestCaseError> {
@@ -82,7 +94,10 @@ proptest! {
     #[test]
     fn bpe_equals_the_definition(corpus in corpus(b"ab c"), mut options in options()) {
         options.vocab_size += n_seen([&corpus, &vec![]]);
-        same(fast(&corpus, &vec![], &options, 1), naive_train(&corpus, &vec![], &options))?;
+        let naive = naive_train(&corpus, &vec![], &options);
+        for memory in [Memory::default(), no_memory()] {
+            same(fast(&corpus, &vec![], &options, 1, &memory), naive.clone())?;
+        }
     }
 
     /// The second stage's units need not come from the same text, so first-stage tokens are reached in new ways.
@@ -100,8 +115,8 @@ proptest! {
         options.vocab_size += n_superwords;
         options.superwords = Some(NaiveSuperwords { transition_size, max_words_per_token, forbid });
         let naive = naive_train(&corpus, &superword_corpus, &options);
-        for threads in [1, 2, 8] {
-            same(fast(&corpus, &superword_corpus, &options, threads), naive.clone())?;
+        for (threads, memory) in [(1, Memory::default()), (2, no_memory()), (8, Memory::default())] {
+            same(fast(&corpus, &superword_corpus, &options, threads, &memory), naive.clone())?;
         }
     }
 }
@@ -189,7 +204,7 @@ fn golden_cases() {
     };
     for case in portmanteau_testkit::cases::load::<Cases>("train").unwrap().case {
         let (corpus, superword_corpus): (Corpus, Corpus) = (bytes(case.units), bytes(case.superword_units));
-        let trained = fast(&corpus, &superword_corpus, &case.options, 1);
+        let trained = fast(&corpus, &superword_corpus, &case.options, 1, &Memory::default());
         assert_eq!(
             naive_train(&corpus, &superword_corpus, &case.options).tokens,
             trained.tokens,

@@ -4,7 +4,8 @@ use crate::errors::{detached, exception, Stop};
 use crate::text::Text;
 use crate::tokenizer::{pretokenizer_from, PyTokenizer};
 use portmanteau_bpe::train::{
-    train, Counter, Counts, InitialAlphabet, Phase, Progress, Record, SuperwordOptions, TrainingOptions,
+    train, Counter, Counts, InitialAlphabet, Memory, Phase, Progress, Record, SuperwordOptions,
+    TrainingOptions,
 };
 use portmanteau_bpe::{Definition, Error, ErrorKind, Pretokenizer};
 use pyo3::prelude::*;
@@ -148,6 +149,7 @@ impl PyTrainer {
             max_token_bytes,
             special_tokens,
             initial_alphabet: if seen_bytes_only { InitialAlphabet::Seen } else { InitialAlphabet::All },
+            memory: Memory::default(),
         };
         let superwords = superwords.map(|(transition_size, max_words_per_token, forbid)| SuperwordOptions {
             transition_size,

@@ -20,6 +20,7 @@ use std::collections::BinaryHeap;
 
 use rustc_hash::FxHashMap;
 
+use super::pair_counters::PairCounters;
 use super::sequences::Sequences;
 use super::watch::Watch;
 use crate::Error;
@@ -102,23 +103,22 @@ impl MergeLoop {
         self.pairs = FxHashMap::default();
         self.heap.clear();
         self.sequences.compact();
+        let counters = PairCounters::of_sequences(&self.sequences, watch)?;
+        self.cutoff = cutoff(counters.most_of_all(), self.cutoff).max(self.min_count);
         let mut counts: FxHashMap<u64, (u64, u32)> = FxHashMap::default();
         self.sequences.for_each_pair(|_, left, right, weight| {
             watch.step_within()?;
-            let (count, n_places) = counts.entry(pair_key(left, right)).or_default();
-            *count += weight;
-            *n_places += 1;
+            if counters.most(left, right) >= self.cutoff {
+                let (count, n_places) = counts.entry(pair_key(left, right)).or_default();
+                *count += weight;
+                *n_places += 1;
+            }
             Ok(())
         })?;
-        let best = counts.values().map(|&(count, _)| count).max().unwrap_or(0);
-        self.cutoff = cutoff(best, self.cutoff).max(self.min_count);
-        counts.retain(|_, &mut (count, _)| count >= self.cutoff);
-        self.pairs = counts
-            .into_iter()
-            .map(|(key, (count, n_places))| {
-                (key, Pair { count, places: Vec::with_capacity(n_places as usize) })
-            })
-            .collect();
+        drop(counters);
+        let pair = |n_places: u32, count| Pair { count, places: Vec::with_capacity(n_places as usize) };
+        let frequent = counts.into_iter().filter(|&(_, (count, _))| count >= self.cutoff);
+        self.pairs = frequent.map(|(key, (count, n_places))| (key, pair(n_places, count))).collect();
         self.heap = self.pairs.iter().map(|(&key, pair)| (pair.count, Reverse(key))).collect();
         self.sequences.for_each_pair(|slot, left, right, _| {
             watch.step_within()?;

@@ -13,11 +13,14 @@
 
 mod counting;
 mod growing;
+mod memory;
 mod merging;
+mod pair_counters;
 mod reduction;
 mod sequences;
 mod stage;
 mod superbpe;
+mod temporary_file;
 mod token_store;
 mod tokenizing;
 mod watch;
@@ -25,6 +28,7 @@ mod watch;
 use std::ops::ControlFlow;
 
 pub use counting::{Block, BlockIter, Blocks, CountFile, Counter, CutOff, Record, UnitCounts, Units};
+pub use memory::Memory;
 pub use superbpe::SuperwordOptions;
 pub use watch::{Phase, Progress};
 
@@ -57,6 +61,8 @@ pub struct TrainingOptions {
     pub special_tokens: Vec<String>,
     /// Which single bytes are tokens.
     pub initial_alphabet: InitialAlphabet,
+    /// The memory to take.
+    pub memory: Memory,
 }
 
 /// The distinct units of a text and their multiplicities: what training reads.
@@ -113,7 +119,13 @@ pub fn train(
     check_sizes(growing.tokens.len(), options, superword_options)?;
 
     let size = superword_options.map_or(options.vocab_size, |superwords| superwords.transition_size);
-    let stage = Stage { size, min_frequency: options.min_frequency, superwords: None, threads };
+    let stage = Stage {
+        size,
+        min_frequency: options.min_frequency,
+        superwords: None,
+        threads,
+        memory: &options.memory,
+    };
     stage.run_on_bytes(units, &mut growing, &mut watch)?;
     let stage1_size = growing.tokens.len();
 

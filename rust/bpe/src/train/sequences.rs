@@ -84,6 +84,27 @@ impl Sequences {
         Ok(())
     }
 
+    /// All that is needed to make them again, if every token has one slot.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let n_large = (self.large_weights.len() as u64).to_le_bytes();
+        let large = self.large_weights.iter().flat_map(|weight| weight.to_le_bytes());
+        let slots = self.slots.iter().flat_map(|slot| slot.to_le_bytes());
+        n_large.into_iter().chain(large).chain(slots).collect()
+    }
+
+    /// The sequences of [`Sequences::to_bytes`], to be read: neither the places of long units nor the sum of the weights
+    /// is known.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Self {
+        let (n_large, rest) = bytes.split_first_chunk().unwrap_or((&[0; 8], &[]));
+        let (large, slots) = rest.split_at(u64::from_le_bytes(*n_large) as usize * size_of::<u64>());
+        Self {
+            slots: slots.as_chunks().0.iter().map(|&slot| u32::from_le_bytes(slot)).collect(),
+            large_weights: large.as_chunks().0.iter().map(|&weight| u64::from_le_bytes(weight)).collect(),
+            long_units: Vec::new(),
+            weighted_length: 0,
+        }
+    }
+
     fn header(&mut self, weight: u64) -> u32 {
         if weight < u64::from(IS_LARGE) {
             return SEPARATOR | weight as u32;

@@ -2,8 +2,10 @@
 
 use super::counting::UnitCounts;
 use super::growing::Growing;
+use super::memory::Memory;
 use super::merging::MergeLoop;
-use super::reduction::{reduce, PairCounters};
+use super::pair_counters::PairCounters;
+use super::reduction::reduce;
 use super::sequences::Sequences;
 use super::superbpe::SuperwordOptions;
 use super::token_store::TokenStore;
@@ -22,12 +24,12 @@ pub(super) struct Stage<'o> {
     /// What superwords may be, if this is their stage.
     pub(super) superwords: Option<&'o SuperwordOptions>,
     pub(super) threads: usize,
+    pub(super) memory: &'o Memory,
 }
 
-/// Memory for the counters of pairs.
-const COUNTER_BYTES: usize = 1 << 30;
-/// Memory for what is left of a text when it is cut.
-const PIECES_BYTES: usize = 2 << 30;
+/// Bytes that the merge loop takes for a token, at most: its slot, its place in two lists, and what finds them.
+const BYTES_PER_TOKEN: usize = 12;
+
 /// By how much the cutoff is raised when what is left is too large.
 const CUTOFF_STEP: u64 = 8;
 
@@ -39,14 +41,18 @@ impl Stage<'_> {
         growing: &mut Growing,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        let mut sequences = Sequences::new();
-        units.try_for_each(|unit, count| {
-            // All bytes of the text have a token.
-            let token_ids = unit.iter().map(|&byte| growing.byte_ids[usize::from(byte)].unwrap_or_default());
-            sequences.push(token_ids, count)
-        })?;
+        // All bytes of the text have a token.
+        let token_id = |&byte: &u8| growing.byte_ids[usize::from(byte)].unwrap_or_default();
+        if units.n_bytes() <= (self.memory.for_merging() / BYTES_PER_TOKEN) as u64 {
+            let mut sequences = Sequences::new();
+            units.try_for_each(|unit, count| sequences.push(unit.iter().map(token_id), count))?;
+            drop(units);
+            return self.grow(MergeLoop::new(sequences, self.min_frequency), growing, watch);
+        }
+        let mut store = self.memory.new_store();
+        units.try_for_each(|unit, count| store.push(unit.iter().map(token_id), count))?;
         drop(units);
-        self.grow(MergeLoop::new(sequences, self.min_frequency), growing, watch)
+        self.run_on_store(store, growing, watch)
     }
 
     /// Trains on units from what the merges so far make of them on.
@@ -57,8 +63,18 @@ impl Stage<'_> {
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
         let encoder = Encoder::of_words_within(growing.vocabulary()?, &growing.merges_from(0));
-        let mut store = tokenize(units, &encoder, &growing.lengths(), self.threads, watch)?;
+        let store = self.memory.new_store();
+        let store = tokenize(units, &encoder, &growing.lengths(), store, self.threads, watch)?;
         drop(encoder);
+        self.run_on_store(store, growing, watch)
+    }
+
+    fn run_on_store(
+        &self,
+        mut store: TokenStore,
+        growing: &mut Growing,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
         let mut cutoff = u64::MAX;
         loop {
             let n_merges = growing.merges.len();
@@ -88,11 +104,13 @@ impl Stage<'_> {
         growing: &Growing,
         watch: &mut Watch<'_>,
     ) -> Result<(Sequences, u64), Error> {
-        let pairs = PairCounters::count(store, COUNTER_BYTES, self.threads, watch)?;
+        let pairs = PairCounters::of_store(store, self.memory.for_counters(), self.threads, watch)?;
         let wanted = pairs.cutoff_for(self.size - growing.tokens.len());
         let mut cutoff = wanted.min(ceiling / 2).max(self.min_count());
         loop {
-            if let Some(sequences) = reduce(store, &pairs, cutoff, PIECES_BYTES, self.threads, watch)? {
+            if let Some(sequences) =
+                reduce(store, &pairs, cutoff, self.memory.for_pieces(), self.threads, watch)?
+            {
                 return Ok((sequences, cutoff));
             }
             cutoff = cutoff.saturating_mul(CUTOFF_STEP);

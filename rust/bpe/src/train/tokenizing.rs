@@ -15,16 +15,17 @@ use std::sync::Mutex;
 /// Memory of the caches of a thread.
 const CACHE_BYTES: usize = 16 << 20;
 
-/// Tokenizes units with an encoder, on `threads` threads. `lengths` has the bytes of each token, by id.
+/// Tokenizes units with an encoder, on `threads` threads, into a store that is empty. `lengths` has the bytes of each
+/// token, by id.
 pub(super) fn tokenize(
     units: &UnitCounts,
     encoder: &Encoder,
     lengths: &[u32],
+    mut store: TokenStore,
     threads: usize,
     watch: &mut Watch<'_>,
 ) -> Result<TokenStore, Error> {
     watch.phase(Phase::Tokenizing, units.n_bytes());
-    let mut store = TokenStore::new();
     let scratches = Mutex::new(Vec::new());
     let tokenize_block = |block: &Block| {
         let mut bytes = Vec::with_capacity(block.n_bytes() as usize);
@@ -50,7 +51,7 @@ pub(super) fn tokenize(
                 n_bytes += lengths[token_ids[place] as usize];
                 place += 1;
             }
-            store.push(&token_ids[start..place], weight)?;
+            store.push(token_ids[start..place].iter().copied(), weight)?;
             start = place;
         }
         Ok(ControlFlow::Continue(()))
@@ -77,7 +78,7 @@ pub(super) fn tokenize_on(
     watch: &mut Watch<'_>,
 ) -> Result<TokenStore, Error> {
     watch.phase(Phase::Tokenizing, store.n_chunks() as u64);
-    let mut merged = TokenStore::new();
+    let mut merged = store.like();
     let merge_chunk = |&number: &usize| {
         let mut scratch = MergeScratch::default();
         let (mut token_ids, mut ends) = (Vec::new(), Vec::new());
@@ -100,7 +101,7 @@ pub(super) fn tokenize_on(
         |(token_ids, ends)| {
             let mut start = 0;
             for (end, weight) in ends {
-                merged.push(&token_ids[start..end], weight)?;
+                merged.push(token_ids[start..end].iter().copied(), weight)?;
                 start = end;
             }
             Ok(ControlFlow::Continue(()))

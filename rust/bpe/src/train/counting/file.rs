@@ -4,9 +4,10 @@
 //! that counts that do not belong together are not added; and it ends with a digest, so that a part of a file or one with a
 //! flipped bit is not taken for counts. It is written beside its place and renamed when it is complete.
 
-use super::run::{file_error, Run, TemporaryFile};
+use super::run::Run;
 use super::{Callback, Record, UnitCounts, Watch};
 use crate::format::huggingface::{pretokenizer_to_json, read_pretokenizer, Spelled};
+use crate::train::temporary_file::{file_error, TemporaryFile};
 use crate::train::Phase;
 use crate::{Error, ErrorKind, Pretokenizer};
 use sha2::{Digest, Sha256};
