@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use portmanteau_bpe::train::{
-    train, Counter, Counts, InitialAlphabet, Memory, Record, SuperwordOptions, Trained, TrainingOptions,
-    UnitCounts, Units,
+    continue_training, train, Counter, Counts, InitialAlphabet, Memory, Record, SuperwordOptions,
+    SuperwordStage, Ties, Trained, TrainingOptions, UnitCounts, Units,
 };
-use portmanteau_bpe::{ErrorKind, Pretokenizer};
+use portmanteau_bpe::{Definition, ErrorKind, Pretokenizer};
 use portmanteau_testkit::naive_train::{naive_train, NaiveOptions, NaiveSuperwords, NaiveTrained};
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -30,12 +30,13 @@ fn fast(
 ) -> Trained {
     let superwords = options.superwords.as_ref().map(|superwords| {
         let forbid = superwords.forbid.iter().map(|text| text.clone().into_bytes()).collect();
-        let own = SuperwordOptions {
-            transition_size: superwords.transition_size,
+        let options = SuperwordOptions {
             max_words_per_token: superwords.max_words_per_token,
             forbid,
+            within_sentences: superwords.within_sentences,
         };
-        (units(superword_corpus), own)
+        let transition_size = superwords.transition_size;
+        SuperwordStage { units: units(superword_corpus).into(), transition_size, options }
     });
     let training = TrainingOptions {
         vocab_size: options.vocab_size,
@@ -43,10 +44,15 @@ fn fast(
         max_token_bytes: options.max_token_bytes,
         special_tokens: options.special_tokens.clone(),
         initial_alphabet: if options.seen_bytes_only { InitialAlphabet::Seen } else { InitialAlphabet::All },
+        ties: if options.byte_order { Ties::Bytes } else { Ties::HuggingFace },
         memory: memory.clone(),
     };
     let counts = Counts { units: units(corpus), superwords };
     train(counts, &training, threads, &mut |_| ControlFlow::Continue(())).unwrap()
+}
+
+fn superword_stage(units: Units, transition_size: usize) -> SuperwordStage {
+    SuperwordStage { units: units.into(), transition_size, options: SuperwordOptions::default() }
 }
 
 /// So little memory that every text is cut before it is merged.
@@ -55,7 +61,8 @@ fn no_memory() -> Memory {
 }
 
 fn same(fast: Trained, naive: NaiveTrained) -> Result<(), TestCaseError> {
-    prop_assert_eq!(fast.merges, naive.merges);
+    let merges: Vec<(u32, u32)> = fast.merges.iter().map(|merge| (merge.left, merge.right)).collect();
+    prop_assert_eq!(merges, naive.merges);
     prop_assert_eq!(fast.tokens, naive.tokens);
     Ok(())
 }
@@ -70,13 +77,15 @@ fn corpus(letters: &'static [u8]) -> impl Strategy<Value = Corpus> {
 
 fn options() -> impl Strategy<Value = NaiveOptions> {
     let special = prop_oneof![4 => Just(vec![]), 1 => Just(vec!["<|end|>".to_owned(), "ab".to_owned()])];
-    (0..30_usize, 0..4_u64, proptest::option::weighted(0.2, 1..6_usize), special).prop_map(
-        |(n_new, min_frequency, max_token_bytes, special_tokens)| NaiveOptions {
+    let numbers = (0..30_usize, 0..4_u64, proptest::option::weighted(0.2, 1..6_usize));
+    (numbers, special, proptest::bool::ANY).prop_map(
+        |((n_new, min_frequency, max_token_bytes), special_tokens, byte_order)| NaiveOptions {
             vocab_size: special_tokens.len() + n_new,
             min_frequency,
             max_token_bytes,
             special_tokens,
             seen_bytes_only: true,
+            byte_order,
             superwords: None,
         },
     )
@@ -103,21 +112,66 @@ proptest! {
     /// The second stage's units need not come from the same text, so first-stage tokens are reached in new ways.
     #[test]
     fn superbpe_equals_the_definition(
-        corpus in corpus(b"ab :"),
-        superword_corpus in corpus(b"ab :"),
+        corpus in corpus(b"ab :."),
+        superword_corpus in corpus(b"ab :."),
         mut options in options(),
         n_superwords in 1..30_usize,
         max_words_per_token in 1..4_usize,
+        within_sentences in proptest::bool::ANY,
         forbid in prop_oneof![Just(vec![]), Just(vec![": ".to_owned()]), Just(vec!["b:".to_owned(), "  ".to_owned()])],
     ) {
         options.vocab_size += n_seen([&corpus, &superword_corpus]);
         let transition_size = options.vocab_size;
         options.vocab_size += n_superwords;
-        options.superwords = Some(NaiveSuperwords { transition_size, max_words_per_token, forbid });
+        options.superwords = Some(NaiveSuperwords { transition_size, max_words_per_token, forbid, within_sentences });
         let naive = naive_train(&corpus, &superword_corpus, &options);
         for (threads, memory) in [(1, Memory::default()), (2, no_memory()), (8, Memory::default())] {
             same(fast(&corpus, &superword_corpus, &options, threads, &memory), naive.clone())?;
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Superwords on top of a trained tokenizer are those of training in two stages.
+    #[test]
+    fn going_on_equals_a_second_stage(
+        corpus in corpus(b"ab ."),
+        superword_corpus in corpus(b"ab ."),
+        mut options in options(),
+        n_superwords in 1..30_usize,
+        max_words_per_token in 1..4_usize,
+    ) {
+        options.vocab_size += n_seen([&corpus, &superword_corpus]);
+        options.special_tokens.clear();
+        // A first stage that ends early would take what the second takes here.
+        options.max_token_bytes = None;
+        // The bytes of the second corpus are tokens too.
+        let seen: Vec<(Vec<u8>, u64)> = superword_corpus.iter().map(|(unit, _)| (unit.clone(), 0)).collect();
+        let first = fast(&[corpus.clone(), seen].concat(), &vec![], &options, 1, &Memory::default());
+        let transition_size = first.tokens.len();
+        options.vocab_size = transition_size + n_superwords;
+        let superwords = NaiveSuperwords { transition_size, max_words_per_token, forbid: vec![], within_sentences: false };
+        options.superwords = Some(superwords);
+        let both = fast(&corpus, &superword_corpus, &options, 1, &Memory::default());
+
+        let pairs: Vec<(u32, u32)> = first.merges.iter().map(|merge| (merge.left, merge.right)).collect();
+        let pretokenizer = Pretokenizer::named("superbpe_stage2").unwrap();
+        let base = Definition::from_training(first.tokens, &pairs, vec![], pretokenizer.clone()).unwrap();
+        let training = TrainingOptions {
+            vocab_size: options.vocab_size,
+            min_frequency: options.min_frequency,
+            ..TrainingOptions::default()
+        };
+        let superwords = SuperwordOptions { max_words_per_token, forbid: vec![], within_sentences: false };
+        let units = units(&superword_corpus).into();
+        let mut go_on = |_| ControlFlow::Continue(());
+        let continued =
+            continue_training(&base, pretokenizer, &units, &training, Some(&superwords), 1, &mut go_on).unwrap();
+        prop_assert_eq!(&continued.merges[..], &both.merges[both.stage1_size - (both.tokens.len() - both.merges.len())..]);
+        let tokens: Vec<&[u8]> = continued.definition.vocabulary.iter().map(|(_, bytes)| bytes).collect();
+        prop_assert_eq!(tokens, both.tokens);
     }
 }
 
@@ -132,7 +186,7 @@ fn a_stop_is_heard_in_every_phase() {
     for number in 0..400_000_u32 {
         numbers.add(format!("{number} {}", number.wrapping_mul(2_654_435_761)).as_bytes(), 1).unwrap();
     }
-    let superwords = Some((numbers.clone().into(), SuperwordOptions::new(300)));
+    let superwords = Some(superword_stage(numbers.clone(), 300));
     let counts = Counts { units: numbers.into(), superwords };
     let options = TrainingOptions { vocab_size: 400, ..TrainingOptions::default() };
     let mut phases = Vec::new();
@@ -160,7 +214,7 @@ fn a_stop_is_heard_in_every_phase() {
 #[test]
 fn options_that_contradict_each_other_are_refused() {
     let refused = |options: TrainingOptions, transition_size: Option<usize>| {
-        let superwords = transition_size.map(|size| (UnitCounts::default(), SuperwordOptions::new(size)));
+        let superwords = transition_size.map(|size| superword_stage(Units::default(), size));
         let counts = Counts { units: UnitCounts::default(), superwords };
         let error = train(counts, &options, 1, &mut |_| ControlFlow::Continue(())).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Training);

@@ -22,6 +22,8 @@ pub struct NaiveOptions {
     pub special_tokens: Vec<String>,
     /// Only the bytes that occur are tokens, not all 256.
     pub seen_bytes_only: bool,
+    /// The single bytes are numbered in the order of the bytes, not of their characters.
+    pub byte_order: bool,
     /// The second stage of SuperBPE.
     pub superwords: Option<NaiveSuperwords>,
 }
@@ -36,6 +38,9 @@ pub struct NaiveSuperwords {
     pub max_words_per_token: usize,
     /// Tokens of the second stage contain none of these.
     pub forbid: Vec<String>,
+    /// Tokens of the second stage do not go beyond a sentence.
+    #[serde(default)]
+    pub within_sentences: bool,
 }
 
 /// Tokens by id, and merges (left id, right id) in order of rank.
@@ -54,7 +59,10 @@ pub fn naive_train(units: &Units, superword_units: &Units, options: &NaiveOption
     let n_special = tokens.len();
     let seen = |byte: &u8| units.iter().chain(superword_units).any(|(unit, _)| unit.contains(byte));
     tokens.extend(
-        alphabet().into_iter().filter(|byte| !options.seen_bytes_only || seen(byte)).map(|byte| vec![byte]),
+        alphabet(options.byte_order)
+            .into_iter()
+            .filter(|byte| !options.seen_bytes_only || seen(byte))
+            .map(|byte| vec![byte]),
     );
     let byte_ids = |unit: &Vec<u8>| -> Vec<u32> {
         unit.iter().map(|&byte| id_of(&tokens, n_special, &[byte]).unwrap_or(u32::MAX)).collect()
@@ -79,6 +87,7 @@ pub fn naive_train(units: &Units, superword_units: &Units, options: &NaiveOption
             forbidden(token)
                 || n_words > superwords.max_words_per_token
                 || superwords.forbid.iter().any(contains)
+                || superwords.within_sentences && goes_beyond_a_sentence(token)
         };
         grow(units, options.vocab_size, options.min_frequency, n_special, &vetoed, &mut tokens, &mut merges);
     }
@@ -133,9 +142,35 @@ fn id_of(tokens: &[Vec<u8>], n_special: usize, token: &[u8]) -> Option<u32> {
     tokens.iter().skip(n_special).position(|other| other == token).map(|place| (place + n_special) as u32)
 }
 
-/// The 256 bytes in the order of the code points of GPT-2's byte characters: those that are printable in Latin-1 stand
-/// for themselves, the others come after them.
-fn alphabet() -> Vec<u8> {
-    let printable = |byte: &u8| matches!(byte, 33..=126 | 161..=172 | 174..=255);
+/// A sentence ends with a mark of the first kind, quotes and brackets that close, and white space, or with one of the second
+/// kind; anything behind the former, and a letter or digit behind the latter, is beyond it.
+fn goes_beyond_a_sentence(token: &[u8]) -> bool {
+    let characters: Vec<char> = String::from_utf8_lossy(token).chars().collect();
+    for (place, mark) in characters.iter().enumerate() {
+        let mut next = place + 1;
+        let mut skip = |may_be: &dyn Fn(char) -> bool| {
+            let start = next;
+            while next < characters.len() && may_be(characters[next]) {
+                next += 1;
+            }
+            next - start
+        };
+        if ".!?…".contains(*mark) {
+            skip(&|character| "\"')]”’»".contains(character));
+            if skip(&char::is_whitespace) > 0 && next < characters.len() {
+                return true;
+            }
+        } else if "。！？।".contains(*mark) && characters.get(next).is_some_and(|next| next.is_alphanumeric())
+        {
+            return true;
+        }
+    }
+    false
+}
+
+/// The 256 bytes in their order, or in that of the code points of GPT-2's byte characters: those that are printable in
+/// Latin-1 stand for themselves, the others come after them.
+fn alphabet(byte_order: bool) -> Vec<u8> {
+    let printable = |byte: &u8| byte_order || matches!(byte, 33..=126 | 161..=172 | 174..=255);
     (0..=255).filter(printable).chain((0..=255).filter(|byte| !printable(byte))).collect()
 }

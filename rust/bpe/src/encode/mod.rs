@@ -168,8 +168,27 @@ impl Encoder {
 
     /// An encoder for pretokens of many words, though the vocabulary may have no superwords: their words go through
     /// the cache.
-    pub(crate) fn of_words_within(vocabulary: Vocabulary, merges: &Merges) -> Self {
-        Self::build(vocabulary.into(), merges, false, None, true)
+    pub(crate) fn of_words_within(
+        vocabulary: impl Into<Arc<Vocabulary>>,
+        merges: &Merges,
+        whole_words_first: bool,
+    ) -> Self {
+        Self::build(vocabulary.into(), merges, whole_words_first, None, true)
+    }
+
+    /// The merges that can happen, as (left id, right id, merged id) in order of rank; `None` for a vocabulary without a
+    /// canonical form.
+    pub(crate) fn canonical_merges(&self) -> Option<Vec<(u32, u32, u32)>> {
+        let Rule::Canonical(canonical) = &self.words.rule else { return None };
+        let mut merges: Vec<_> = canonical.pairs.iter().collect();
+        merges.sort_unstable_by_key(|&(.., result)| result);
+        let token_id = |symbol: u32| canonical.token_ids[symbol as usize];
+        Some(
+            merges
+                .iter()
+                .map(|&(left, right, result)| (token_id(left), token_id(right), token_id(result)))
+                .collect(),
+        )
     }
 
     fn build(

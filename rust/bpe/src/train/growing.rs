@@ -2,22 +2,9 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::TrainingOptions;
+use super::options::{TrainedMerge, TrainingOptions};
 use crate::byte_level::unspell;
-use crate::{Error, ErrorKind, Merges, Vocabulary};
-
-/// A merge that was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TrainedMerge {
-    /// The id of the left part.
-    pub(super) left: u32,
-    /// The id of the right part.
-    pub(super) right: u32,
-    /// The id of what they make.
-    pub(super) token_id: u32,
-    /// How often they stood side by side.
-    pub(super) count: u64,
-}
+use crate::{Definition, Error, ErrorKind, Merges, Vocabulary};
 
 /// A vocabulary as it grows.
 #[derive(Debug)]
@@ -27,8 +14,8 @@ pub(super) struct Growing {
     pub(super) byte_ids: [Option<u32>; 256],
     /// In order of rank.
     pub(super) merges: Vec<TrainedMerge>,
-    /// Pairs that were passed over for what they would make.
-    pub(super) vetoed: Vec<(u32, u32)>,
+    /// What was not made though it was frequent enough: bytes, and how often.
+    pub(super) vetoed: Vec<(Vec<u8>, u64)>,
     /// Ids of the tokens that merges can make or start from; not the special tokens.
     ids: FxHashMap<Vec<u8>, u32>,
     merged: FxHashSet<(u32, u32)>,
@@ -73,6 +60,38 @@ impl Growing {
             growing.byte_ids[usize::from(byte)] = Some(token_id);
         }
         Ok(growing)
+    }
+
+    /// The tokens of a tokenizer, without its merges.
+    pub(super) fn on_top_of(base: &Definition, max_token_bytes: Option<usize>) -> Self {
+        let mut tokens = vec![Vec::new(); base.vocab_size()];
+        let mut ids = FxHashMap::default();
+        for (token_id, bytes) in base.vocabulary.iter() {
+            tokens[token_id as usize] = bytes.to_vec();
+            ids.insert(bytes.to_vec(), token_id);
+        }
+        let added = base.added_tokens.iter().map(|token| token.content.clone().into_bytes());
+        Self {
+            tokens,
+            n_special: 0,
+            byte_ids: [None; 256],
+            merges: Vec::new(),
+            vetoed: Vec::new(),
+            ids,
+            merged: FxHashSet::default(),
+            reserved: added.collect(),
+            max_token_bytes: max_token_bytes.unwrap_or(usize::MAX),
+        }
+    }
+
+    /// What training starts with, in words.
+    pub(super) fn initial_tokens(&self) -> String {
+        match self.tokens.len() - self.n_special {
+            n_bytes if n_bytes <= 256 => {
+                format!("{} special tokens and {n_bytes} single bytes", self.n_special)
+            }
+            _ => "those of the tokenizer".to_owned(),
+        }
     }
 
     /// The id of a token, a new one if there is no such token yet.

@@ -9,17 +9,20 @@
 //!
 //! SuperBPE runs the same loop twice. The first stage stops at the transition size. The second tokenizes the units of
 //! a coarser pretokenizer with all merges of the first (so merges may fire where the first stage had a boundary, as
-//! they will at inference) and goes on, under a few vetoes ([`SuperwordOptions`]).
+//! they will at inference) and goes on, under a few rules ([`SuperwordOptions`]). [`continue_training`] is such a stage on
+//! top of any tokenizer.
 
+mod continuing;
 mod counting;
 mod growing;
 mod memory;
 mod merging;
+mod options;
 mod pair_counters;
 mod reduction;
 mod sequences;
 mod stage;
-mod superbpe;
+mod superwords;
 mod temporary_file;
 mod token_store;
 mod tokenizing;
@@ -27,63 +30,18 @@ mod watch;
 
 use std::ops::ControlFlow;
 
+pub use continuing::{continue_training, Continued};
 pub use counting::{Block, BlockIter, Blocks, CountFile, Counter, CutOff, Record, UnitCounts, Units};
 pub use memory::Memory;
-pub use superbpe::SuperwordOptions;
+pub use options::{Counts, InitialAlphabet, SuperwordStage, Ties, Trained, TrainedMerge, TrainingOptions};
+pub use superwords::SuperwordOptions;
 pub use watch::{Phase, Progress};
 
 use self::growing::Growing;
+use self::options::{check_sizes, check_superwords};
 use self::stage::Stage;
 use self::watch::Watch;
-use crate::byte_level::ALPHABET_ORDER;
-use crate::{Error, ErrorKind};
-
-/// Which single bytes are tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum InitialAlphabet {
-    /// All 256, so that every text can be encoded.
-    #[default]
-    All,
-    /// Those that occur in the text.
-    Seen,
-}
-
-/// The options of training, for both stages.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TrainingOptions {
-    /// The number of ids to reach: special tokens, alphabet and new tokens.
-    pub vocab_size: usize,
-    /// Pairs that occur less often are not merged; 0 and 1 are the same.
-    pub min_frequency: u64,
-    /// No new token is longer than this many bytes.
-    pub max_token_bytes: Option<usize>,
-    /// Texts that take the ids from 0 on, in this order. No merge makes one of them out of ordinary text.
-    pub special_tokens: Vec<String>,
-    /// Which single bytes are tokens.
-    pub initial_alphabet: InitialAlphabet,
-    /// The memory to take.
-    pub memory: Memory,
-}
-
-/// The distinct units of a text and their multiplicities: what training reads.
-#[derive(Debug, Clone)]
-pub struct Counts {
-    /// The units of BPE, or of the first stage of SuperBPE.
-    pub units: UnitCounts,
-    /// The units of the second stage of SuperBPE and its options; `None` for plain BPE.
-    pub superwords: Option<(UnitCounts, SuperwordOptions)>,
-}
-
-/// What training made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trained {
-    /// The bytes of each token, by id: special tokens, alphabet, new tokens.
-    pub tokens: Vec<Vec<u8>>,
-    /// (left id, right id) in order of rank.
-    pub merges: Vec<(u32, u32)>,
-    /// The number of tokens when the first stage stopped; for plain BPE, at the end.
-    pub stage1_size: usize,
-}
+use crate::Error;
 
 /// Trains a vocabulary and its merges. If the text has too few pairs, the vocabulary is smaller than was asked for.
 ///
@@ -111,16 +69,15 @@ pub fn train(
     threads: usize,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Trained, Error> {
+    let mut growing = Growing::new(options, &counts.alphabet(options)?)?;
     let Counts { units, superwords } = counts;
-    let mut watch = Watch::new(Phase::Merging, 0, progress);
-    let superword_units = superwords.as_ref().map(|(units, _)| units);
-    let mut growing = Growing::new(options, &alphabet(options, &units, superword_units)?)?;
-    let superword_options = superwords.as_ref().map(|(_, superwords)| superwords);
-    check_sizes(growing.tokens.len(), options, superword_options)?;
+    let transition_size = superwords.as_ref().map(|superwords| superwords.transition_size);
+    check_sizes(&growing, options.vocab_size, transition_size)?;
+    superwords.as_ref().map_or(Ok(()), |superwords| check_superwords(&superwords.options))?;
 
-    let size = superword_options.map_or(options.vocab_size, |superwords| superwords.transition_size);
+    let mut watch = Watch::new(Phase::Merging, 0, progress);
     let stage = Stage {
-        size,
+        size: transition_size.unwrap_or(options.vocab_size),
         min_frequency: options.min_frequency,
         superwords: None,
         threads,
@@ -129,64 +86,10 @@ pub fn train(
     stage.run_on_bytes(units, &mut growing, &mut watch)?;
     let stage1_size = growing.tokens.len();
 
-    if let Some((units, superwords)) = &superwords {
+    if let Some(SuperwordStage { units, options: superwords, .. }) = &superwords {
         let stage = Stage { size: options.vocab_size, superwords: Some(superwords), ..stage };
         stage.run(units, &mut growing, &mut watch)?;
     }
-    let merges = growing.merges.iter().map(|merge| (merge.left, merge.right)).collect();
-    Ok(Trained { tokens: growing.tokens, merges, stage1_size })
-}
-
-/// The single bytes that become tokens, in order of id.
-fn alphabet(
-    options: &TrainingOptions,
-    units: &UnitCounts,
-    superword_units: Option<&UnitCounts>,
-) -> Result<Vec<u8>, Error> {
-    let mut kept = [options.initial_alphabet == InitialAlphabet::All; 256];
-    if options.initial_alphabet == InitialAlphabet::Seen {
-        for units in [Some(units), superword_units].into_iter().flatten() {
-            units.try_for_each(|unit, _| {
-                for &byte in unit {
-                    kept[usize::from(byte)] = true;
-                }
-                Ok(())
-            })?;
-        }
-    }
-    Ok(ALPHABET_ORDER.into_iter().filter(|&byte| kept[usize::from(byte)]).collect())
-}
-
-fn check_sizes(
-    n_initial: usize,
-    options: &TrainingOptions,
-    superwords: Option<&SuperwordOptions>,
-) -> Result<(), Error> {
-    const LARGEST: usize = crate::vocabulary::MAX_TOKEN_ID as usize + 1;
-    let refuse = |message: String| Err(Error::new(ErrorKind::Training, message));
-    let vocab_size = options.vocab_size;
-    if vocab_size < n_initial {
-        let n_special = options.special_tokens.len();
-        return refuse(format!(
-            "vocab_size is {vocab_size}, but {n_special} special tokens and {} single bytes need {n_initial}; \
-             ask for {n_initial} or more",
-            n_initial - n_special
-        ));
-    }
-    if vocab_size > LARGEST {
-        return refuse(format!("vocab_size is {vocab_size}; the largest vocabulary has {LARGEST} tokens"));
-    }
-    let Some(superwords) = superwords else { return Ok(()) };
-    let transition_size = superwords.transition_size;
-    if !(n_initial..vocab_size).contains(&transition_size) {
-        return refuse(format!(
-            "transition_size is {transition_size}, but the first stage starts with {n_initial} tokens and the second \
-             must have some left to add before vocab_size {vocab_size}; choose a size from {n_initial} to {}",
-            vocab_size.saturating_sub(1).max(n_initial)
-        ));
-    }
-    if superwords.forbid.iter().any(Vec::is_empty) {
-        return refuse("forbid has an empty string, which every token contains; remove it".to_owned());
-    }
-    Ok(())
+    let Growing { tokens, merges, vetoed, .. } = growing;
+    Ok(Trained { tokens, merges, stage1_size, vetoed })
 }

@@ -7,7 +7,7 @@ use super::merging::MergeLoop;
 use super::pair_counters::PairCounters;
 use super::reduction::reduce;
 use super::sequences::Sequences;
-use super::superbpe::SuperwordOptions;
+use super::superwords::SuperwordOptions;
 use super::token_store::TokenStore;
 use super::tokenizing::{tokenize, tokenize_on};
 use super::watch::{Phase, Watch};
@@ -62,10 +62,20 @@ impl Stage<'_> {
         growing: &mut Growing,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        let encoder = Encoder::of_words_within(growing.vocabulary()?, &growing.merges_from(0));
+        let encoder = Encoder::of_words_within(growing.vocabulary()?, &growing.merges_from(0), false);
+        self.run_on_tokens(units, &encoder, growing, watch)
+    }
+
+    /// Trains on units from what an encoder makes of them on.
+    pub(super) fn run_on_tokens(
+        &self,
+        units: &UnitCounts,
+        encoder: &Encoder,
+        growing: &mut Growing,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), Error> {
         let store = self.memory.new_store();
-        let store = tokenize(units, &encoder, &growing.lengths(), store, self.threads, watch)?;
-        drop(encoder);
+        let store = tokenize(units, encoder, &growing.lengths(), store, self.threads, watch)?;
         self.run_on_store(store, growing, watch)
     }
 
@@ -133,7 +143,7 @@ impl Stage<'_> {
             let Some((left, right, count)) = merge_loop.pop_best(watch)? else { break };
             let token = growing.joined(left, right);
             if self.vetoes(growing, &token) {
-                growing.vetoed.push((left, right));
+                growing.vetoed.push((token, count));
                 watch.step(growing.tokens.len() as u64)?;
                 continue;
             }
@@ -148,6 +158,6 @@ impl Stage<'_> {
 
     /// Whether these bytes may not become a token.
     fn vetoes(&self, growing: &Growing, token: &[u8]) -> bool {
-        growing.vetoes(token) || self.superwords.is_some_and(|superwords| superwords.vetoes(token))
+        growing.vetoes(token) || self.superwords.is_some_and(|superwords| !superwords.allows(token))
     }
 }
