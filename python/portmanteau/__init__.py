@@ -30,7 +30,7 @@ from portmanteau.errors import (
 from portmanteau.packing import PackedSequences, PackPlan, pack
 from portmanteau.streaming import TokenStream
 from portmanteau.tokenizer import Tokenizer
-from portmanteau.training import train_bpe, train_superbpe
+from portmanteau.training import continue_training, train_bpe, train_superbpe
 
 __all__ = [
     "DecodingError",
@@ -50,6 +50,7 @@ __all__ = [
     "UnsupportedError",
     "VocabularyError",
     "__version__",
+    "continue_training",
     "data",
     "pack",
     "train_bpe",

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias, final
+from typing import Any, TypeAlias, TypedDict, final
 
 import numpy as np
 import numpy.typing as npt
@@ -108,23 +108,51 @@ class TokenStream:
     def finish(self) -> _Ids: ...
     def close(self) -> bool: ...
 
+class CountingOptions(TypedDict):
+    pretokenizer: str | None
+    superword_pretokenizer: str | None
+    digits: str | None
+    whole_documents: bool
+    document_byte_limit: int | None
+    memory_limit: int | None
+    temporary_folder: str
+
+class TrainingOptions(TypedDict):
+    vocab_size: int
+    min_frequency: int
+    max_token_bytes: int | None
+    special_tokens: list[str]
+    seen_bytes_only: bool
+    byte_order: bool
+
+class SuperwordOptions(TypedDict):
+    transition_size: int
+    max_words_per_token: int
+    forbid: list[str]
+    within_sentences: bool
+
+class TrainingOutcome(TypedDict):
+    merge_counts: npt.NDArray[np.uint64]
+    merge_token_ids: npt.NDArray[np.uint32]
+    stage1_size: int | None
+    vetoed: list[tuple[bytes, int]]
+
 @final
 class Trainer:
-    def __new__(
-        cls, pretokenizer: str, superword_pretokenizer: str | None, whole_documents: bool
-    ) -> Trainer: ...
-    def feed(self, batch: Iterable[str | bytes], threads: int, progress: _Progress | None) -> int: ...
+    def __new__(cls, options: CountingOptions, base: Tokenizer | None) -> Trainer: ...
+    def feed(
+        self, batch: Iterable[str | bytes], weight: int, threads: int, progress: _Progress | None
+    ) -> int: ...
+    def cut_off(self) -> tuple[int, int]: ...
+    def write_counts(self, paths: Sequence[str], progress: _Progress | None) -> None: ...
+    def add_counts(self, paths: Sequence[str], progress: _Progress | None) -> None: ...
     def train(
         self,
-        vocab_size: int,
-        min_frequency: int,
-        max_token_bytes: int | None,
-        special_tokens: Sequence[str],
-        seen_bytes_only: bool,
-        superwords: tuple[int, int, Sequence[str]] | None,
+        options: TrainingOptions,
+        superwords: SuperwordOptions | None,
         threads: int,
         progress: _Progress | None,
-    ) -> tuple[Tokenizer, int]: ...
+    ) -> tuple[Tokenizer, TrainingOutcome]: ...
 
 # `layout` and `dropped` are any objects with the arrays of a plan as attributes: see `portmanteau.packing`.
 def pack_plan(

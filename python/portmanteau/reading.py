@@ -20,13 +20,14 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
 from portmanteau.errors import EncodingError, FileError
 from portmanteau.files import file_error
 
-__all__ = ["Paths", "documents", "expand"]
+__all__ = ["Paths", "Policy", "documents", "expand"]
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -34,6 +35,37 @@ COMPRESSIONS = {".zst": "zstd", ".gz": "gzip", ".bz2": "bz2"}
 JSON_LINES = {".jsonl", ".ndjson", ".json"}
 BATCH_BYTES = 1 << 20
 BATCH_DOCUMENTS = 4096
+
+
+@dataclass
+class Policy:
+    r"""What to do with bytes that are not UTF-8.
+
+    >>> policy = Policy("replace")
+    >>> policy.decode(b"caf\xe9 au lait"), policy.n_replaced
+    ('caf\ufffd au lait', 1)
+    """
+
+    errors: Literal["error", "replace"] = "error"
+    """Whether they are an error, or become U+FFFD, one for every longest part of a character that is cut off."""
+
+    n_replaced: int = 0
+    """How many were replaced."""
+
+    def decode(self, block: bytes) -> str:
+        """A block as text.
+
+        Raises:
+            UnicodeDecodeError: It is not UTF-8, and that is an error.
+        """
+        try:
+            return block.decode("utf-8")
+        except UnicodeDecodeError:
+            if self.errors == "error":
+                raise
+        text = block.decode("utf-8", "replace")
+        self.n_replaced += text.count("\ufffd") - block.count("\ufffd".encode())
+        return text
 
 
 def expand(paths: Paths) -> list[str]:
@@ -73,7 +105,11 @@ def expand(paths: Paths) -> list[str]:
 
 
 def documents(
-    paths: Paths, *, text_column: str = "text", cut_text_at_lines: bool = False
+    paths: Paths,
+    *,
+    text_column: str = "text",
+    cut_text_at_lines: bool = False,
+    policy: Policy | None = None,
 ) -> Iterator[list[str]]:
     r"""The documents of files, in order, in batches of about one megabyte.
 
@@ -82,6 +118,7 @@ def documents(
         text_column: The key (JSON Lines) or column (Parquet) that holds the text.
         cut_text_at_lines: Plain text files come in blocks of whole lines instead of as one document, so that
             memory stays bounded.
+        policy: What to do with bytes that are not UTF-8; an error, by default.
 
     Yields:
         Lists of ``str``. No batch holds documents of two files.
@@ -97,18 +134,19 @@ def documents(
     >>> list(documents("two.jsonl"))
     [['by the way', 'off we go']]
     """
+    policy = policy or Policy()
     for path in expand(paths):
         suffixes = Path(path).suffixes[-2:]
         compression = COMPRESSIONS.get(suffixes[-1].lower()) if suffixes else None
         kind = suffixes[-2 if compression else -1].lower() if len(suffixes) > bool(compression) else ""
         if kind == ".parquet" and not compression:
-            yield from _batched(_parquet(path, text_column))
+            yield from _batched(_parquet(path, text_column, policy))
             continue
         with _opened(path, compression) as stream:
             if kind in JSON_LINES:
-                yield from _batched(_json_lines(path, stream, text_column))
+                yield from _batched(_json_lines(path, stream, text_column, policy))
             else:
-                yield from _text(path, stream, cut_text_at_lines)
+                yield from _text(path, stream, cut_text_at_lines, policy)
 
 
 def _file_error(path: str, message: str, line: int | None = None, offset: int | None = None) -> FileError:
@@ -161,10 +199,10 @@ def _batched(texts: Iterable[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _decoded(path: str, block: bytes, line: int, offset: int) -> str:
+def _decoded(path: str, block: bytes, line: int, offset: int, policy: Policy) -> str:
     """A block that starts at this line and byte of the file, as text."""
     try:
-        return block.decode("utf-8")
+        return policy.decode(block)
     except UnicodeDecodeError as error:
         at_line = line + block.count(b"\n", 0, error.start)
         message = (
@@ -173,27 +211,27 @@ def _decoded(path: str, block: bytes, line: int, offset: int) -> str:
         raise _encoding_error(path, message, at_line, offset + error.start) from None
 
 
-def _text(path: str, stream: BinaryIO, cut_at_lines: bool) -> Iterator[list[str]]:
+def _text(path: str, stream: BinaryIO, cut_at_lines: bool, policy: Policy) -> Iterator[list[str]]:
     if not cut_at_lines:
-        yield [_decoded(path, stream.read(), 1, 0)]
+        yield [_decoded(path, stream.read(), 1, 0, policy)]
         return
     line, offset = 1, 0
     while block := stream.read(BATCH_BYTES):
         if not block.endswith(b"\n"):
             block += stream.readline()
-        yield [_decoded(path, block, line, offset)]
+        yield [_decoded(path, block, line, offset, policy)]
         line += block.count(b"\n")
         offset += len(block)
 
 
-def _json_lines(path: str, stream: BinaryIO, key: str) -> Iterator[str]:
+def _json_lines(path: str, stream: BinaryIO, key: str, policy: Policy) -> Iterator[str]:
     offset = 0
     for line, content in enumerate(stream, start=1):
         start = offset
         offset += len(content)
         if content.isspace():
             continue
-        decoded = _decoded(path, content, line, start)
+        decoded = _decoded(path, content, line, start, policy)
         try:
             record = json.loads(decoded)
         except (json.JSONDecodeError, RecursionError) as error:
@@ -228,7 +266,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _parquet(path: str, column: str) -> Iterator[str]:
+def _parquet(path: str, column: str, policy: Policy) -> Iterator[str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -248,7 +286,7 @@ def _parquet(path: str, column: str) -> Iterator[str]:
                 )
             row = 0
             for batch in file.iter_batches(batch_size=1024, columns=[column]):
-                for text in _cells(path, batch.column(0), row):
+                for text in _cells(path, batch.column(0), row, policy):
                     if text is None:
                         message = f"row {row} of column {column!r} is null; remove such rows first"
                         raise _encoding_error(path, message)
@@ -263,12 +301,19 @@ def _parquet(path: str, column: str) -> Iterator[str]:
         raise _file_error(path, message) from error
 
 
-def _cells(path: str, column: Any, first_row: int) -> list[str | None]:
+def _cells(path: str, column: Any, first_row: int, policy: Policy) -> list[str | None]:
     """The cells of a string column, which Arrow does not promise to be UTF-8."""
+    import pyarrow as pa
+
     try:
         return cast("list[str | None]", column.to_pylist())
     except UnicodeDecodeError as error:
-        rows = f"rows {first_row} to {first_row + len(column) - 1}"
-        raise _encoding_error(
-            path, f"a text in {rows} is not UTF-8 ({error}); clean the column first"
-        ) from None
+        if policy.errors == "error":
+            rows = f"rows {first_row} to {first_row + len(column) - 1}"
+            raise _encoding_error(
+                path, f"a text in {rows} is not UTF-8 ({error}); clean the column first"
+            ) from None
+    plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    return [
+        None if cell is None else policy.decode(cell) for cell in plain.cast(pa.large_binary()).to_pylist()
+    ]

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
+import os
+import re
 import sys
+import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
-from portmanteau import reading
+from portmanteau import reading, sources
 from portmanteau._rust import Trainer
-from portmanteau.columns import string_column
 from portmanteau.errors import TrainingError
 from portmanteau.threads import thread_count
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from portmanteau._rust import CountingOptions, SuperwordOptions, TrainingOptions
     from portmanteau.tokenizer import Tokenizer
 
-__all__ = ["train_bpe", "train_superbpe"]
+__all__ = ["continue_training", "train_bpe", "train_superbpe"]
 
 
 def train_bpe(
@@ -28,12 +32,21 @@ def train_bpe(
     texts: Iterable[str | bytes] | Any | None = None,
     vocab_size: int,
     pretokenizer: str = "o200k",
+    digits: Literal["single", "from_left", "from_right"] | None = None,
     min_frequency: int = 0,
     max_token_bytes: int | None = None,
     special_tokens: Sequence[str] = (),
     initial_alphabet: Literal["all", "seen"] = "all",
+    tie: Literal["huggingface", "bytes"] = "huggingface",
     unit: Literal["line", "document"] = "line",
     text_column: str = "text",
+    weights: Mapping[str, float] | None = None,
+    byte_limit: int | str | None = None,
+    document_byte_limit: int | str | None = None,
+    seed: int = 0,
+    errors: Literal["error", "replace"] = "error",
+    memory_limit: int | str | None = None,
+    temporary_folder: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     progress: bool = True,
 ) -> Tokenizer:
@@ -54,14 +67,33 @@ def train_bpe(
         vocab_size: The number of ids: special tokens, single bytes and new tokens.
         pretokenizer: A name (``"o200k"``, ``"cl100k"``, ``"r50k"``, …) or a regular expression, read as
             Hugging Face's ``Split`` reads it. No token crosses a pretoken.
+        digits: Cuts digits apart before the pretokenizer sees them: ``"single"`` each alone, ``"from_left"`` in
+            groups of up to three, ``"from_right"`` in groups of three as numbers are read (``1``, ``234``).
+            ``None`` leaves them to the pretokenizer.
         min_frequency: Pairs that occur less often are not merged.
         max_token_bytes: No new token is longer.
         special_tokens: Texts that get the ids from 0 on.
         initial_alphabet: ``"all"`` makes all 256 bytes tokens, so that every text can be encoded; ``"seen"``
             only those that occur, as Hugging Face does by default.
+        tie: How the single bytes are numbered, which decides between pairs that occur equally often:
+            ``"huggingface"`` by their byte-level characters (a space after the letters), ``"bytes"`` by their
+            values, as tiktoken and rustbpe do.
         unit: ``"line"`` pretokenizes each line with its newline by itself, as Hugging Face's ``train(files)``
             does, so that no token goes on after a newline; ``"document"`` pretokenizes whole documents.
         text_column: The key or column of the text in JSON Lines and Parquet files.
+        weights: By path or pattern of files: how often their documents count. Other files count once. Decimals
+            are taken as they are written, so counts are exact.
+        byte_limit: About so many bytes of text (an ``int``, or such as ``"10GB"``): each document is drawn with
+            the same chance, by a hash of ``seed``, its file's name and its number, so every part of every file
+            gives its share. The text is read twice.
+        document_byte_limit: Documents that are longer are cut at this many bytes (SuperBPE's authors cut at the
+            99th percentile of the lengths).
+        seed: Of ``byte_limit``.
+        errors: What to do with bytes that are not UTF-8: ``"error"`` raises, ``"replace"`` takes U+FFFD in
+            their place and warns how many there were.
+        memory_limit: About so many bytes of memory (an ``int``, or such as ``"4GB"``); what does not fit goes to
+            temporary files. The result is the same. ``None`` takes what is needed.
+        temporary_folder: Where these files go; the system's folder, by default.
         threads: How many threads count; all cores that this process may use, by default.
         progress: Whether to show progress on a terminal. Elsewhere none is shown.
 
@@ -84,18 +116,7 @@ def train_bpe(
     >>> [tok.token_bytes(i) for i in range(256, 260)]
     [b'lo', b'low', b' low', b'es']
     """
-    return _train(
-        _batches(files, texts, unit, text_column),
-        Trainer(pretokenizer, None, _whole_documents(unit)),
-        vocab_size=vocab_size,
-        min_frequency=min_frequency,
-        max_token_bytes=max_token_bytes,
-        special_tokens=special_tokens,
-        initial_alphabet=initial_alphabet,
-        superwords=None,
-        threads=threads,
-        progress=progress,
-    )
+    return _train(_Asked(**locals()))
 
 
 def train_superbpe(
@@ -108,12 +129,22 @@ def train_superbpe(
     superword_pretokenizer: str = "superbpe_stage2",
     max_words_per_token: int = 4,
     forbid: Sequence[str] = (": ",),
+    within_sentences: bool = False,
+    digits: Literal["single", "from_left", "from_right"] | None = None,
     min_frequency: int = 0,
     max_token_bytes: int | None = None,
     special_tokens: Sequence[str] = (),
     initial_alphabet: Literal["all", "seen"] = "all",
+    tie: Literal["huggingface", "bytes"] = "huggingface",
     unit: Literal["line", "document"] = "line",
     text_column: str = "text",
+    weights: Mapping[str, float] | None = None,
+    byte_limit: int | str | None = None,
+    document_byte_limit: int | str | None = None,
+    seed: int = 0,
+    errors: Literal["error", "replace"] = "error",
+    memory_limit: int | str | None = None,
+    temporary_folder: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     progress: bool = True,
 ) -> Tokenizer:
@@ -137,12 +168,24 @@ def train_superbpe(
         max_words_per_token: A superword has at most so many non-empty parts when split at spaces.
         forbid: No superword contains any of these. The default keeps the ``": "`` apart that prompts end
             with.
+        within_sentences: No superword goes on behind the end of a sentence: a mark (``.``, ``!``, ``?``, ``…``),
+            quotes and brackets that close, white space, and something else; or ``。``, ``！``, ``？``, ``।`` and
+            a letter or digit.
+        digits: As for :func:`train_bpe`; for both stages.
         min_frequency: As for :func:`train_bpe`; for both stages.
         max_token_bytes: As for :func:`train_bpe`; for both stages.
         special_tokens: As for :func:`train_bpe`.
         initial_alphabet: As for :func:`train_bpe`.
+        tie: As for :func:`train_bpe`.
         unit: As for :func:`train_bpe`. With ``"line"``, as the authors train, superwords end at newlines.
         text_column: As for :func:`train_bpe`.
+        weights: As for :func:`train_bpe`.
+        byte_limit: As for :func:`train_bpe`.
+        document_byte_limit: As for :func:`train_bpe`.
+        seed: As for :func:`train_bpe`.
+        errors: As for :func:`train_bpe`.
+        memory_limit: As for :func:`train_bpe`.
+        temporary_folder: As for :func:`train_bpe`.
         threads: As for :func:`train_bpe`.
         progress: As for :func:`train_bpe`.
 
@@ -154,137 +197,304 @@ def train_superbpe(
         PatternError: As for :func:`train_bpe`.
         FileError, EncodingError: As for :func:`train_bpe`.
 
-    Memory is that of the distinct units of the second stage (nearly the whole text) and eight bytes for each
-    of their first-stage tokens. Source: Liu et al., "SuperBPE: Space Travel for Language Models", COLM 2025.
+    Memory is that of the distinct units of the second stage (nearly the whole text), unless ``memory_limit``
+    says less. Source: Liu et al., "SuperBPE: Space Travel for Language Models", COLM 2025.
 
     >>> import portmanteau as pm
     >>> tok = pm.train_superbpe(texts=["by the way"] * 9, vocab_size=265, transition_size=262)
     >>> [tok.token_bytes(i) for i in range(262, 265)]
     [b' way', b'by the', b'by the way']
     """
-    if max_words_per_token < 1:
-        raise TrainingError(f"max_words_per_token is {max_words_per_token}; it must be at least 1")
-    if isinstance(forbid, str):
-        raise TrainingError(f"forbid is the one string {forbid!r}; give a list of strings: [{forbid!r}]")
     if pretokenizer == "superbpe":
         pretokenizer = "superbpe_stage1"
-    return _train(
-        _batches(files, texts, unit, text_column),
-        Trainer(pretokenizer, superword_pretokenizer, _whole_documents(unit)),
-        vocab_size=vocab_size,
-        min_frequency=min_frequency,
-        max_token_bytes=max_token_bytes,
-        special_tokens=special_tokens,
-        initial_alphabet=initial_alphabet,
-        superwords=(transition_size, max_words_per_token, list(forbid)),
-        threads=threads,
-        progress=progress,
-    )
+    return _train(_Asked(**locals()))
 
 
-def _train(
-    batches: Iterator[list[str]] | Iterator[list[str | bytes]],
-    trainer: Trainer,
+def continue_training(
+    tokenizer: Tokenizer,
+    files: reading.Paths | None = None,
     *,
+    texts: Iterable[str | bytes] | Any | None = None,
     vocab_size: int,
-    min_frequency: int,
-    max_token_bytes: int | None,
-    special_tokens: Sequence[str],
-    initial_alphabet: str,
-    superwords: tuple[int, int, list[str]] | None,
-    threads: int | None,
-    progress: bool,
+    superwords: bool = False,
+    pretokenizer: str | None = None,
+    max_words_per_token: int = 4,
+    forbid: Sequence[str] = (": ",),
+    within_sentences: bool = False,
+    digits: Literal["single", "from_left", "from_right"] | None = None,
+    min_frequency: int = 0,
+    max_token_bytes: int | None = None,
+    unit: Literal["line", "document"] = "line",
+    text_column: str = "text",
+    weights: Mapping[str, float] | None = None,
+    byte_limit: int | str | None = None,
+    document_byte_limit: int | str | None = None,
+    seed: int = 0,
+    errors: Literal["error", "replace"] = "error",
+    memory_limit: int | str | None = None,
+    temporary_folder: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
+    progress: bool = True,
 ) -> Tokenizer:
+    """Adds tokens to a tokenizer by training on: all its ids stay, and new ones follow.
+
+    The text is tokenized as the tokenizer does, and merged on from there, so new tokens are made of old ones.
+    With ``superwords`` that is the second stage of SuperBPE on top of any tokenizer: the pretokenizer becomes a
+    coarser one, which lets tokens cross spaces. What such a tokenizer makes of a text differs from what the old
+    one made of it where new tokens come up, and where old tokens reach over places that the old pretokenizer cut.
+
+    Added tokens, special ones among them, are ordinary text here. Where they are taken as tokens, no new token
+    reaches over them.
+
+    Args:
+        tokenizer: What to start from: any byte-level BPE tokenizer without a token for unknown bytes.
+        files: As for :func:`train_bpe`, and so are all arguments that are not described here.
+        texts: As for :func:`train_bpe`.
+        vocab_size: The number of ids in the end.
+        superwords: Whether tokens may cross spaces.
+        pretokenizer: That of the result. By default ``"superbpe_stage2"`` for superwords, else the tokenizer's
+            own.
+        max_words_per_token: As for :func:`train_superbpe`; for superwords.
+        forbid: As for :func:`train_superbpe`; for superwords.
+        within_sentences: As for :func:`train_superbpe`; for superwords.
+        digits: As for :func:`train_bpe`; for the pretokenizer of the result.
+        min_frequency: As for :func:`train_bpe`.
+        max_token_bytes: As for :func:`train_bpe`.
+        unit: As for :func:`train_bpe`.
+        text_column: As for :func:`train_bpe`.
+        weights: As for :func:`train_bpe`.
+        byte_limit: As for :func:`train_bpe`.
+        document_byte_limit: As for :func:`train_bpe`.
+        seed: As for :func:`train_bpe`.
+        errors: As for :func:`train_bpe`.
+        memory_limit: As for :func:`train_bpe`.
+        temporary_folder: As for :func:`train_bpe`.
+        threads: As for :func:`train_bpe`.
+        progress: As for :func:`train_bpe`.
+
+    Returns:
+        The tokenizer with its new tokens. If the text has too few pairs, a ``UserWarning`` says so.
+
+    Raises:
+        TrainingError: ``vocab_size`` leaves no room for new tokens, or other options contradict each other.
+        UnsupportedError: The tokenizer has a token for unknown bytes, or lists its merges twice.
+        PatternError: As for :func:`train_bpe`.
+        FileError, EncodingError: As for :func:`train_bpe`.
+
+    >>> import portmanteau as pm
+    >>> base = pm.Tokenizer.load("r50k_base")
+    >>> tok = pm.continue_training(base, texts=["by the way"] * 9, vocab_size=50259, superwords=True)
+    >>> [tok.token_bytes(i) for i in range(50257, 50259)]
+    [b'by the', b'by the way']
+    >>> tok.encode("by the way, by and by").tolist()
+    [50258, 11, 416, 290, 416]
+    """
+    base = tokenizer
+    if pretokenizer is None and superwords:
+        pretokenizer = "superbpe_stage2"
+    return _train(_Asked(**locals()))
+
+
+@dataclass
+class _Asked:
+    """The arguments of one of the functions above, by name."""
+
+    vocab_size: int
+    files: reading.Paths | None
+    texts: Iterable[str | bytes] | Any | None
+    pretokenizer: str | None
+    digits: str | None
+    min_frequency: int
+    max_token_bytes: int | None
+    unit: str
+    text_column: str
+    weights: Mapping[str, float] | None
+    byte_limit: int | str | None
+    document_byte_limit: int | str | None
+    seed: int
+    errors: Literal["error", "replace"]
+    memory_limit: int | str | None
+    temporary_folder: str | os.PathLike[str] | None
+    threads: int | None
+    progress: bool
+    # Of a first stage:
+    special_tokens: Sequence[str] = ()
+    initial_alphabet: str = "all"
+    tie: str = "huggingface"
+    # Of superwords:
+    transition_size: int | None = None
+    superword_pretokenizer: str | None = None
+    superwords: bool = False
+    max_words_per_token: int = 4
+    forbid: Sequence[str] = ()
+    within_sentences: bool = False
+    # Of training on top of a tokenizer:
+    tokenizer: Tokenizer | None = None
+    base: Tokenizer | None = None
+
+    def check(self) -> None:
+        """Refuses what means nothing."""
+        choices = {
+            "initial_alphabet": ("all", "seen"),
+            "tie": ("huggingface", "bytes"),
+            "unit": ("line", "document"),
+            "errors": ("error", "replace"),
+            "digits": (None, "single", "from_left", "from_right"),
+        }
+        for name, allowed in choices.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                known = " or ".join(map(repr, allowed))
+                raise TrainingError(f"{name} is {value!r}; it must be {known}")
+        for name in ("special_tokens", "forbid"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise TrainingError(f"{name} is the one string {value!r}; give a list: [{value!r}]")
+        least = {"min_frequency": 0, "max_token_bytes": 1, "max_words_per_token": 1}
+        for name, smallest in least.items():
+            number = getattr(self, name)
+            if number is not None and number < smallest:
+                raise TrainingError(f"{name} is {number}; it must be at least {smallest}")
+        if (self.files is None) == (self.texts is None):
+            raise TrainingError(
+                "give either files or texts" + (", not both" if self.files is not None else "")
+            )
+        if self.weights and self.files is None:
+            raise TrainingError("weights are of files; give the texts of each weight in a file of their own")
+
+    def check_sizes(self) -> None:
+        """Refuses sizes that cannot be reached, before anything is read."""
+        if self.base is not None:
+            if self.vocab_size <= self.base.vocab_size:
+                raise TrainingError(
+                    f"vocab_size is {self.vocab_size}, and the tokenizer has {self.base.vocab_size} tokens already; "
+                    "ask for more"
+                )
+            return
+        n_special = len(self.special_tokens)
+        n_bytes = 256 if self.initial_alphabet == "all" else 0
+        if self.vocab_size < n_special + n_bytes:
+            raise TrainingError(
+                f"vocab_size is {self.vocab_size}, but {n_special} special tokens and {n_bytes} single bytes need "
+                f"{n_special + n_bytes}; ask for {n_special + n_bytes} or more"
+            )
+        if self.transition_size is None:
+            return
+        if self.transition_size < n_special + n_bytes:
+            raise TrainingError(
+                f"transition_size is {self.transition_size}; the first stage starts with {n_special + n_bytes} tokens"
+            )
+        if self.transition_size >= self.vocab_size:
+            raise TrainingError(
+                f"transition_size is {self.transition_size}, which leaves no superword before vocab_size "
+                f"{self.vocab_size}; choose a smaller one, or use train_bpe"
+            )
+
+    def source(self) -> sources.Source:
+        """The text."""
+        policy = reading.Policy(self.errors)
+        byte_limit = bytes_of("byte_limit", self.byte_limit)
+        if self.files is None:
+            return sources.from_texts(self.texts, byte_limit=byte_limit, seed=self.seed, policy=policy)
+        return sources.from_files(
+            self.files,
+            text_column=self.text_column,
+            cut_text_at_lines=self.unit == "line",
+            weights=self.weights,
+            byte_limit=byte_limit,
+            seed=self.seed,
+            policy=policy,
+        )
+
+    def trainer(self) -> Trainer:
+        """What counts and trains."""
+        counting: CountingOptions = {
+            "pretokenizer": self.pretokenizer,
+            "superword_pretokenizer": self.superword_pretokenizer,
+            "digits": self.digits,
+            "whole_documents": self.unit == "document",
+            "document_byte_limit": bytes_of("document_byte_limit", self.document_byte_limit),
+            "memory_limit": bytes_of("memory_limit", self.memory_limit),
+            "temporary_folder": os.fspath(self.temporary_folder or tempfile.gettempdir()),
+        }
+        return Trainer(counting, None if self.base is None else self.base._core)
+
+    def superword_options(self) -> SuperwordOptions | None:
+        """What superwords may be, if there are any."""
+        if self.transition_size is None and not self.superwords:
+            return None
+        return {
+            "transition_size": self.transition_size or 0,
+            "max_words_per_token": self.max_words_per_token,
+            "forbid": list(self.forbid),
+            "within_sentences": self.within_sentences,
+        }
+
+
+def _train(asked: _Asked) -> Tokenizer:
     from portmanteau.tokenizer import Tokenizer
 
-    if initial_alphabet not in ("all", "seen"):
-        raise TrainingError(f"initial_alphabet is {initial_alphabet!r}; it must be 'all' or 'seen'")
-    if isinstance(special_tokens, str):
-        raise TrainingError(
-            f"special_tokens is the one string {special_tokens!r}; give a list: [{special_tokens!r}]"
+    asked.check()
+    asked.check_sizes()
+    n_threads = thread_count(asked.threads, refuse=TrainingError)
+    trainer = asked.trainer()
+    source = asked.source()
+    with _ProgressBar(asked.progress) as bar:
+        for batch in source.batches:
+            bar.read(trainer.feed(batch.texts, batch.multiplier, n_threads, None))
+        options: TrainingOptions = {
+            "vocab_size": asked.vocab_size,
+            "min_frequency": asked.min_frequency * source.scale,
+            "max_token_bytes": asked.max_token_bytes,
+            "special_tokens": list(asked.special_tokens),
+            "seen_bytes_only": asked.initial_alphabet == "seen",
+            "byte_order": asked.tie == "bytes",
+        }
+        core, outcome = trainer.train(options, asked.superword_options(), n_threads, bar.show)
+    if source.policy.n_replaced:
+        n_replaced = source.policy.n_replaced
+        _warn(f"{n_replaced} places of the text were not UTF-8 and were replaced by U+FFFD")
+    reason = "no pair of tokens is left that may be merged; train on more text or lower min_frequency"
+    stage1_size = outcome["stage1_size"]
+    if asked.transition_size is not None and stage1_size is not None and stage1_size < asked.transition_size:
+        _warn(
+            f"the first stage stopped at {stage1_size} tokens, short of transition_size {asked.transition_size}: "
+            + reason
         )
-    n_initial = len(special_tokens) + (256 if initial_alphabet == "all" else 0)
-    if vocab_size < n_initial:
-        raise TrainingError(
-            f"vocab_size is {vocab_size}, but {len(special_tokens)} special tokens and "
-            f"{n_initial - len(special_tokens)} single bytes need {n_initial}; ask for {n_initial} or more"
+    if core.vocab_size < asked.vocab_size:
+        _warn(
+            f"the vocabulary has {core.vocab_size} tokens, fewer than vocab_size {asked.vocab_size}: {reason}"
         )
-    if superwords is not None and superwords[0] < n_initial:
-        raise TrainingError(
-            f"transition_size is {superwords[0]}; the first stage starts with {n_initial} tokens"
-        )
-    numbers = {
-        "min_frequency": (min_frequency, 0),
-        "max_token_bytes": (max_token_bytes, 1),
-    }
-    for name, (number, least) in numbers.items():
-        if number is not None and number < least:
-            raise TrainingError(f"{name} is {number}; it must be at least {least}")
-    if superwords is not None and superwords[0] >= vocab_size:
-        raise TrainingError(
-            f"transition_size is {superwords[0]}, which leaves no superword before vocab_size {vocab_size}; choose a "
-            "smaller one, or use train_bpe"
-        )
-    n_threads = thread_count(threads, refuse=TrainingError)
-    with _ProgressBar(progress) as bar:
-        for batch in batches:
-            bar.read(trainer.feed(batch, n_threads, None))
-        core, stage1_size = trainer.train(
-            vocab_size,
-            min_frequency,
-            max_token_bytes,
-            list(special_tokens),
-            initial_alphabet == "seen",
-            superwords,
-            n_threads,
-            bar.show,
-        )
-    transition_size = vocab_size if superwords is None else superwords[0]
-    if stage1_size < transition_size and superwords is not None:
-        _warn(f"the first stage stopped at {stage1_size} tokens, short of transition_size {transition_size}")
-    if core.vocab_size < vocab_size:
-        _warn(f"the vocabulary has {core.vocab_size} tokens, fewer than vocab_size {vocab_size}")
     return Tokenizer._from_core(core)
 
 
 def _warn(what: str) -> None:
-    reason = "no pair of tokens is left that may be merged; train on more text or lower min_frequency"
-    # From the line that called train_bpe or train_superbpe.
-    warnings.warn(f"{what}: {reason}", UserWarning, stacklevel=4)
+    # From the line that called train_bpe, train_superbpe or continue_training.
+    warnings.warn(what, UserWarning, stacklevel=4)
 
 
-def _whole_documents(unit: str) -> bool:
-    if unit not in ("line", "document"):
-        raise TrainingError(f"unit is {unit!r}; it must be 'line' or 'document'")
-    return unit == "document"
+def bytes_of(name: str, size: int | str | None) -> int | None:
+    """A number of bytes that was given as such, or as ``"4GB"``, ``"500 MB"`` or ``"2 GiB"``.
 
+    Raises:
+        TrainingError: It is neither, or not positive.
 
-def _batches(
-    files: reading.Paths | None, texts: Iterable[str | bytes] | Any | None, unit: str, text_column: str
-) -> Iterator[list[str]] | Iterator[list[str | bytes]]:
-    if (files is None) == (texts is None):
-        raise TrainingError("give either files or texts" + (", not both" if files is not None else ""))
-    if files is not None:
-        # A pattern that matches nothing is an error at once, not after an hour of reading.
-        paths = reading.expand(files)
-        return reading.documents(paths, text_column=text_column, cut_text_at_lines=not _whole_documents(unit))
-    if isinstance(texts, (str, bytes)):
-        raise TrainingError("texts is one text; give an iterable of texts: [text]")
-    if hasattr(texts, "__arrow_c_stream__") or hasattr(texts, "__arrow_c_array__"):
-        return _cut(_column(texts))
-    return _cut(iter(texts or ()))
-
-
-def _column(column: Any) -> Iterator[bytes]:
-    for data, offsets in string_column(column):
-        for start, end in itertools.pairwise(offsets.tolist()):
-            yield data[start:end].tobytes()
-
-
-def _cut(texts: Iterator[str | bytes]) -> Iterator[list[str | bytes]]:
-    """Batches of a few texts; Rust cuts long ones itself."""
-    while batch := list(itertools.islice(texts, 256)):
-        yield batch
+    >>> bytes_of("memory_limit", "1.5 GB")
+    1500000000
+    """
+    if size is None:
+        return None
+    amount = None if isinstance(size, (bool, str)) or not isinstance(size, int) else Fraction(size)
+    if isinstance(size, str):
+        match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?\s*", size, re.IGNORECASE)
+        if match is not None:
+            power = " KMGT".index(match[2].upper() or " ")
+            amount = Fraction(match[1]) * (1024 if match[3] else 1000) ** power
+    if amount is None or amount < 1:
+        raise TrainingError(
+            f"{name} is {size!r}; it must be a number of bytes, such as 4_000_000_000 or '4GB'"
+        )
+    return int(amount)
 
 
 class _ProgressBar:

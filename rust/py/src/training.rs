@@ -1,15 +1,57 @@
-//! `_rust.Trainer`: counts text and trains a tokenizer from the counts.
+//! `_rust.Trainer`: counts text, and trains a tokenizer from the counts.
 
 use crate::errors::{detached, exception, Stop};
 use crate::text::Text;
 use crate::tokenizer::{pretokenizer_from, PyTokenizer};
+use numpy::{IntoPyArray, PyArray1};
+use portmanteau_bpe::normalizer::{normalize, NormalizationForm};
+use portmanteau_bpe::pretokenizer::DigitGroups;
 use portmanteau_bpe::train::{
-    train, Counter, Counts, InitialAlphabet, Memory, Phase, Progress, Record, SuperwordOptions,
-    TrainingOptions,
+    continue_training, train, CountFile, Counter, Counts, InitialAlphabet, Memory, Phase, Progress, Record,
+    SuperwordOptions, SuperwordStage, Ties, TrainedMerge, TrainingOptions, UnitCounts,
 };
-use portmanteau_bpe::{Definition, Error, ErrorKind, Pretokenizer};
+use portmanteau_bpe::{Definition, Error, ErrorKind, Pretokenizer, Tokenizer};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::borrow::Cow;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What is counted: see `portmanteau.training`.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct CountingOptions {
+    pretokenizer: Option<String>,
+    superword_pretokenizer: Option<String>,
+    digits: Option<String>,
+    whole_documents: bool,
+    document_byte_limit: Option<usize>,
+    memory_limit: Option<usize>,
+    temporary_folder: PathBuf,
+}
+
+/// What is trained.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Options {
+    vocab_size: usize,
+    min_frequency: u64,
+    max_token_bytes: Option<usize>,
+    special_tokens: Vec<String>,
+    seen_bytes_only: bool,
+    byte_order: bool,
+}
+
+/// What superwords may be, and when they begin.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Superwords {
+    transition_size: usize,
+    max_words_per_token: usize,
+    forbid: Vec<String>,
+    within_sentences: bool,
+}
 
 /// Counts text, in batches, and trains a tokenizer once.
 #[pyclass(module = "portmanteau._rust", name = "Trainer")]
@@ -17,14 +59,19 @@ pub(crate) struct PyTrainer {
     /// `None` after training.
     counters: Option<Counters>,
     n_documents: u64,
-    /// The pretokenizer of the trained tokenizer: the last stage's.
-    pretokenizer: Pretokenizer,
+    record: Record,
+    /// Of one stage or two.
+    pretokenizers: Vec<Pretokenizer>,
+    memory: Memory,
+    document_byte_limit: Option<usize>,
+    /// Counts from files.
+    files: Vec<Vec<CountFile>>,
+    /// What is trained on, and how it normalizes text.
+    base: Option<Arc<Tokenizer>>,
 }
 
-struct Counters {
-    units: Counter,
-    superwords: Option<Counter>,
-}
+/// One for each pretokenizer.
+type Counters = Vec<Counter>;
 
 /// Runs `work` with the GIL released; about every 50 ms signals are heard and `progress(phase, done, total)` is called.
 fn watched<T: Send>(
@@ -63,6 +110,7 @@ fn phase_name(phase: Phase) -> &'static str {
         Phase::ReadingCounts => "reading counts",
         Phase::Tokenizing => "tokenizing",
         Phase::CountingPairs => "counting pairs",
+        Phase::Cutting => "cutting",
         Phase::Merging => "merging",
     }
 }
@@ -71,104 +119,251 @@ fn used_up(py: Python<'_>) -> PyErr {
     exception(py, "TrainingError", "this trainer has failed or has trained already; make another", &[])
 }
 
+/// The groups of digits by the name that users give them.
+fn digit_groups(name: &str) -> Result<DigitGroups, Error> {
+    match name {
+        "single" => Ok(DigitGroups::Single),
+        "from_left" => Ok(DigitGroups::ThreeFromTheLeft),
+        "from_right" => Ok(DigitGroups::ThreeFromTheRight),
+        _ => {
+            let message =
+                format!("digits is {name:?}; it must be 'single', 'from_left', 'from_right' or None");
+            Err(Error::new(ErrorKind::Training, message))
+        }
+    }
+}
+
+impl CountingOptions {
+    /// The pretokenizers of the stages; that of `base` where none is named.
+    fn pretokenizers(&self, base: Option<&Tokenizer>) -> Result<Vec<Pretokenizer>, Error> {
+        let groups = self.digits.as_deref().map(digit_groups).transpose()?;
+        let named = [&self.pretokenizer, &self.superword_pretokenizer].into_iter().flatten();
+        let mut pretokenizers =
+            named.map(|name| pretokenizer_from(name, false)).collect::<Result<Vec<_>, _>>()?;
+        if let (true, Some(base)) = (pretokenizers.is_empty(), base) {
+            pretokenizers.push(base.definition().pretokenizer.clone());
+        }
+        match groups {
+            Some(groups) => pretokenizers.iter().map(|own| own.with_digits(groups)).collect(),
+            None => Ok(pretokenizers),
+        }
+    }
+}
+
+impl PyTrainer {
+    fn new_counters(&self) -> Counters {
+        let counter = |pretokenizer: &Pretokenizer| {
+            let counter = Counter::new(pretokenizer.clone(), self.record)
+                .with_memory_limit(self.memory.for_counts(), self.memory.folder());
+            match self.document_byte_limit {
+                Some(bytes) => counter.with_document_byte_limit(bytes),
+                None => counter,
+            }
+        };
+        self.pretokenizers.iter().map(counter).collect()
+    }
+
+    /// What was counted, stage by stage.
+    fn counts(counters: Counters, files: Vec<Vec<CountFile>>) -> Result<Vec<UnitCounts>, Error> {
+        let counts = counters.into_iter().map(Counter::into_counts);
+        let mut counts = counts.collect::<Result<Vec<_>, _>>()?;
+        for (counts, files) in counts.iter_mut().zip(files) {
+            counts.add(UnitCounts::from_files(&files)?)?;
+        }
+        Ok(counts)
+    }
+}
+
 #[pymethods]
 impl PyTrainer {
     /// Pretokenizers are names or expressions; a second one makes two stages.
     #[new]
-    fn new(
-        py: Python<'_>,
-        pretokenizer: &str,
-        superword_pretokenizer: Option<&str>,
-        whole_documents: bool,
-    ) -> PyResult<Self> {
+    fn new(py: Python<'_>, options: CountingOptions, base: Option<PyRef<'_, PyTokenizer>>) -> PyResult<Self> {
+        let base = base.map(|base| base.shared());
         detached(py, || {
-            let record = if whole_documents { Record::Document } else { Record::Line };
-            let first = pretokenizer_from(pretokenizer, false)?;
-            let second = superword_pretokenizer.map(|text| pretokenizer_from(text, false)).transpose()?;
-            Ok::<_, Error>(Self {
-                pretokenizer: second.as_ref().unwrap_or(&first).clone(),
-                counters: Some(Counters {
-                    units: Counter::new(first, record),
-                    superwords: second.map(|second| Counter::new(second, record)),
-                }),
+            let memory = Memory::new(options.memory_limit.unwrap_or(usize::MAX), &options.temporary_folder);
+            let mut trainer = Self {
+                counters: None,
                 n_documents: 0,
-            })
+                record: if options.whole_documents { Record::Document } else { Record::Line },
+                pretokenizers: options.pretokenizers(base.as_deref())?,
+                memory,
+                document_byte_limit: options.document_byte_limit,
+                files: Vec::new(),
+                base,
+            };
+            trainer.files = vec![Vec::new(); trainer.pretokenizers.len()];
+            trainer.counters = Some(trainer.new_counters());
+            Ok::<_, Error>(trainer)
         })
     }
 
-    /// Counts a batch of texts; returns their length in bytes.
+    /// Counts a batch of texts, each `weight` times; returns their length in bytes.
     fn feed(
         &mut self,
         batch: &Bound<'_, PyAny>,
+        weight: u64,
         threads: usize,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<usize> {
         let py = batch.py();
-        let base = self.n_documents;
-        let numbered = batch.try_iter()?.zip(base..);
+        let first = self.n_documents;
+        let numbered = batch.try_iter()?.zip(first..);
         let texts = numbered.map(|(text, document)| Text::from_python(&text?, Some(document)));
         let texts = texts.collect::<PyResult<Vec<Text>>>()?;
         // Put back only after success: counters that failed half-way are good for nothing.
         let mut counters = self.counters.take().ok_or_else(|| used_up(py))?;
+        let forms: &[NormalizationForm] =
+            self.base.as_ref().map_or(&[], |base| &base.definition().normalization);
         let (n_bytes, counters) = watched(py, progress, |progress| {
-            let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-            for counter in [Some(&mut counters.units), counters.superwords.as_mut()].into_iter().flatten() {
-                counter.feed(&texts, 1, threads, progress).map_err(|error| match error.document() {
-                    Some(document) => error.in_document(base + document),
-                    None => error,
+            let normalized: Vec<Cow<'_, str>> =
+                texts.iter().map(|text| normalize(forms, text.as_ref())).collect();
+            let normalized: Vec<&str> = normalized.iter().map(AsRef::as_ref).collect();
+            for counter in &mut counters {
+                counter.feed(&normalized, weight, threads, progress).map_err(|error| {
+                    match error.document() {
+                        Some(document) => error.in_document(first + document),
+                        None => error,
+                    }
                 })?;
             }
-            Ok((texts.iter().map(|text| text.len()).sum(), counters))
+            Ok((texts.iter().map(|text| text.as_ref().len()).sum(), counters))
         })?;
         self.n_documents += texts.len() as u64;
         self.counters = Some(counters);
         Ok(n_bytes)
     }
 
-    /// Trains; returns the tokenizer and the size of the vocabulary when the first stage stopped.
-    ///
-    /// `superwords` is (transition size, most words in a token, forbidden texts).
-    #[expect(clippy::too_many_arguments, reason = "one argument for each option of portmanteau.train_bpe")]
-    fn train(
+    /// The documents that `document_byte_limit` has cut, and the bytes that it has cut off.
+    fn cut_off(&self) -> (u64, u64) {
+        let counter = self.counters.as_ref().and_then(|counters| counters.first());
+        counter.map(Counter::cut_off).map_or((0, 0), |cut_off| (cut_off.documents, cut_off.bytes))
+    }
+
+    /// Writes what was counted since the last call to files, one for each stage, and goes on from nothing.
+    fn write_counts(
         &mut self,
         py: Python<'_>,
-        vocab_size: usize,
-        min_frequency: u64,
-        max_token_bytes: Option<usize>,
-        special_tokens: Vec<String>,
-        seen_bytes_only: bool,
-        superwords: Option<(usize, usize, Vec<String>)>,
+        paths: Vec<PathBuf>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<()> {
+        let counters = self.counters.take().ok_or_else(|| used_up(py))?;
+        let (pretokenizers, record) = (&self.pretokenizers, self.record);
+        watched(py, progress, |progress| {
+            let stages = Self::counts(counters, Vec::new())?;
+            stages.iter().zip(pretokenizers).zip(&paths).try_for_each(|((counts, pretokenizer), path)| {
+                CountFile::write(path, counts, pretokenizer, record, progress)
+            })
+        })?;
+        self.counters = Some(self.new_counters());
+        Ok(())
+    }
+
+    /// Adds counts from files, one for each stage, which stay where they are until training has ended.
+    fn add_counts(
+        &mut self,
+        py: Python<'_>,
+        paths: Vec<PathBuf>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<()> {
+        let (pretokenizers, record) = (&self.pretokenizers, self.record);
+        let files = watched(py, progress, |progress| {
+            let stages = paths.iter().zip(pretokenizers).map(|(path, pretokenizer)| {
+                let file = CountFile::open(path, progress)?;
+                file.check_matches(pretokenizer, record)?;
+                Ok(file)
+            });
+            stages.collect::<Result<Vec<_>, Error>>()
+        })?;
+        for (own, file) in self.files.iter_mut().zip(files) {
+            own.push(file);
+        }
+        Ok(())
+    }
+
+    /// Trains on all counts; returns the tokenizer and a dictionary of what happened.
+    fn train<'py>(
+        &mut self,
+        py: Python<'py>,
+        options: Options,
+        superwords: Option<Superwords>,
         threads: usize,
         progress: Option<Py<PyAny>>,
-    ) -> PyResult<(PyTokenizer, usize)> {
+    ) -> PyResult<(PyTokenizer, Bound<'py, PyDict>)> {
         let counters = self.counters.take().ok_or_else(|| used_up(py))?;
-        let pretokenizer = self.pretokenizer.clone();
+        let files = std::mem::take(&mut self.files);
+        let pretokenizer = self.pretokenizers.last().cloned();
+        let base = self.base.clone();
         let options = TrainingOptions {
-            vocab_size,
-            min_frequency,
-            max_token_bytes,
-            special_tokens,
-            initial_alphabet: if seen_bytes_only { InitialAlphabet::Seen } else { InitialAlphabet::All },
-            memory: Memory::default(),
+            vocab_size: options.vocab_size,
+            min_frequency: options.min_frequency,
+            max_token_bytes: options.max_token_bytes,
+            special_tokens: options.special_tokens,
+            initial_alphabet: if options.seen_bytes_only {
+                InitialAlphabet::Seen
+            } else {
+                InitialAlphabet::All
+            },
+            ties: if options.byte_order { Ties::Bytes } else { Ties::HuggingFace },
+            memory: self.memory.clone(),
         };
-        let superwords = superwords.map(|(transition_size, max_words_per_token, forbid)| SuperwordOptions {
-            transition_size,
-            max_words_per_token,
-            forbid: forbid.into_iter().map(String::into_bytes).collect(),
+        let transition_size = superwords.as_ref().map_or(0, |superwords| superwords.transition_size);
+        let superwords = superwords.map(|superwords| SuperwordOptions {
+            max_words_per_token: superwords.max_words_per_token,
+            forbid: superwords.forbid.into_iter().map(String::into_bytes).collect(),
+            within_sentences: superwords.within_sentences,
         });
-        watched(py, progress, move |progress| {
-            let superword_units = counters.superwords.map(Counter::into_counts).transpose()?;
-            let counts =
-                Counts { units: counters.units.into_counts()?, superwords: superword_units.zip(superwords) };
-            let trained = train(counts, &options, threads, progress)?;
-            let definition = Definition::from_training(
-                trained.tokens,
-                &trained.merges,
-                options.special_tokens,
-                pretokenizer,
-            )
-            .map_err(|error| Error::new(ErrorKind::Training, error.to_string()))?;
-            Ok((PyTokenizer::from_definition(definition)?, trained.stage1_size))
-        })
+        let (tokenizer, outcome) = watched(py, progress, move |progress| {
+            let mut stages = Self::counts(counters, files)?.into_iter();
+            let (units, pretokenizer) = stages
+                .next()
+                .zip(pretokenizer)
+                .ok_or_else(|| Error::new(ErrorKind::Training, "there is no pretokenizer"))?;
+            if let Some(base) = base {
+                let base = base.definition();
+                let superwords = superwords.as_ref();
+                let continued =
+                    continue_training(base, pretokenizer, &units, &options, superwords, threads, progress)?;
+                let outcome =
+                    Outcome { merges: continued.merges, vetoed: continued.vetoed, stage1_size: None };
+                return Ok((PyTokenizer::from_definition(continued.definition)?, outcome));
+            }
+            let superwords = stages.next().zip(superwords);
+            let superwords =
+                superwords.map(|(units, options)| SuperwordStage { units, transition_size, options });
+            let trained = train(Counts { units, superwords }, &options, threads, progress)?;
+            let merges: Vec<(u32, u32)> =
+                trained.merges.iter().map(|merge| (merge.left, merge.right)).collect();
+            let definition =
+                Definition::from_training(trained.tokens, &merges, options.special_tokens, pretokenizer)
+                    .map_err(|error| Error::new(ErrorKind::Training, error.to_string()))?;
+            let stage1_size = Some(trained.stage1_size);
+            let outcome = Outcome { merges: trained.merges, vetoed: trained.vetoed, stage1_size };
+            Ok((PyTokenizer::from_definition(definition)?, outcome))
+        })?;
+        Ok((tokenizer, outcome.into_dict(py)?))
+    }
+}
+
+/// What happened in training.
+struct Outcome {
+    merges: Vec<TrainedMerge>,
+    vetoed: Vec<(Vec<u8>, u64)>,
+    stage1_size: Option<usize>,
+}
+
+impl Outcome {
+    fn into_dict(self, py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+        let dict = PyDict::new(py);
+        let counts: Vec<u64> = self.merges.iter().map(|merge| merge.count).collect();
+        let token_ids: Vec<u32> = self.merges.iter().map(|merge| merge.token_id).collect();
+        let token_ids: Bound<'_, PyArray1<u32>> = token_ids.into_pyarray(py);
+        dict.set_item("merge_counts", counts.into_pyarray(py))?;
+        dict.set_item("merge_token_ids", token_ids)?;
+        dict.set_item("stage1_size", self.stage1_size)?;
+        let vetoed: Vec<(Cow<'_, [u8]>, u64)> =
+            self.vetoed.iter().map(|(token, count)| (Cow::Borrowed(&token[..]), *count)).collect();
+        dict.set_item("vetoed", vetoed)?;
+        Ok(dict)
     }
 }

@@ -54,6 +54,17 @@ pub type Visit<'v> = dyn FnMut(&str) -> Result<(), Error> + 'v;
 /// The same with the range of each pretoken in the text.
 pub(crate) type VisitWithRange<'v> = dyn FnMut(&str, Range<usize>) -> Result<(), Error> + 'v;
 
+/// How digits (Unicode N) are cut into groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DigitGroups {
+    /// Each alone.
+    Single,
+    /// Up to three, from the left: `1234` is `123`, `4`.
+    ThreeFromTheLeft,
+    /// Three, from the right, as numbers are read: `1234` is `1`, `234`. SuperBPE's published tokenizers do so.
+    ThreeFromTheRight,
+}
+
 /// Cuts text into pretokens.
 #[derive(Debug, Clone)]
 pub struct Pretokenizer {
@@ -122,6 +133,35 @@ impl Pretokenizer {
             return Self::named(named.name);
         }
         Self::new(vec![Step::Split(Split::isolated(pattern, Dialect::Tiktoken)?), Self::plain_byte_level()])
+    }
+
+    /// The same, with digits cut into groups before anything else is looked at.
+    ///
+    /// ```
+    /// use portmanteau_bpe::pretokenizer::{DigitGroups, Pretokenizer};
+    /// let pretokenizer = Pretokenizer::named("r50k")?.with_digits(DigitGroups::ThreeFromTheRight)?;
+    /// let mut pieces = Vec::new();
+    /// pretokenizer.split("in 1234567", &mut |piece| {
+    ///     pieces.push(piece.to_owned());
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!(pieces, ["in", " ", "1", "234", "567"]);
+    /// # Ok::<(), portmanteau_bpe::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Pretokenizer::new`].
+    pub fn with_digits(&self, groups: DigitGroups) -> Result<Self, Error> {
+        let split = |regex| Split::isolated(regex, Dialect::HuggingFace).map(Step::Split);
+        let mut steps = match groups {
+            DigitGroups::Single => vec![Step::Digits { individual: true }],
+            DigitGroups::ThreeFromTheLeft => vec![split(r"\p{N}{1,3}")?],
+            DigitGroups::ThreeFromTheRight => {
+                vec![Step::Digits { individual: false }, split(r"(?=(\d{3})+(?!\d))")?]
+            }
+        };
+        steps.extend(self.steps.iter().cloned());
+        Self::new(steps)
     }
 
     fn plain_byte_level() -> Step {

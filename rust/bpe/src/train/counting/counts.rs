@@ -51,6 +51,16 @@ impl UnitCounts {
         Self { units, runs }
     }
 
+    /// Adds other counts to these. O(n) in the units in memory of the other.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Training`] if a unit occurs more than 2⁶⁴ − 1 times.
+    pub fn add(&mut self, other: Self) -> Result<(), Error> {
+        other.units.try_for_each(|unit, count| self.units.add(unit, count))?;
+        self.runs.extend(other.runs);
+        Ok(())
+    }
+
     /// The units in memory. If [`UnitCounts::n_runs`] is 0, that is all.
     pub fn units(&self) -> &Units {
         &self.units
