@@ -285,7 +285,7 @@ def continue_training(
     >>> base = pm.Tokenizer.load("r50k_base")
     >>> tok = pm.continue_training(base, texts=["by the way"] * 9, vocab_size=50259, superwords=True)
     >>> [tok.token_bytes(i) for i in range(50257, 50259)]
-    [b'by the', b'by the way']
+    [b' the way', b'by the way']
     >>> tok.encode("by the way, by and by").tolist()
     [50258, 11, 416, 290, 416]
     """
