@@ -212,6 +212,46 @@ def test_superwords_within_sentences() -> None:
         assert not any(end in text for end in (". T", ". \ufffd", '" w', "。見")), text
 
 
+@pytest.mark.filterwarnings("ignore:the vocabulary:UserWarning")
+def test_superwords_of_whole_words() -> None:
+    texts = ["in the theatre\n", "of the theorem\n", "to the them\n"] * 30
+    options: dict[str, Any] = {"vocab_size": 300, "transition_size": 259, "texts": texts}
+    # " the" is a token, and stands in other words too.
+    free, whole = (pm.train_superbpe(whole_words=whole, **options) for whole in (False, True))
+    assert b" the theorem" not in tokens_of(whole)
+    assert any(b" the the" in token for token in tokens_of(free)[259:])
+    assert not any(b" the the" in token for token in tokens_of(whole)[259:])
+
+
+def test_the_transition_can_be_found(text_file: Path) -> None:
+    found = pm.train_superbpe(text_file, vocab_size=2000, transition_size="auto")
+    superwords = [len(token.split()) > 1 for token in tokens_of(found)]
+    first = superwords.index(True)
+    assert 500 < first < 1900
+    # The size that it found, said in so many words, gives the same.
+    sizes = range(first, first - 12, -1)
+    given = (pm.train_superbpe(text_file, vocab_size=2000, transition_size=size) for size in sizes)
+    assert any(tokenizer.fingerprint == found.fingerprint for tokenizer in given)
+    with pytest.raises(pm.TrainingError, match="a number or 'auto'"):
+        pm.train_superbpe(text_file, vocab_size=2000, transition_size="now")  # type: ignore[arg-type]
+
+
+def test_unused_merges_can_be_dropped() -> None:
+    # Without the boundary behind "ab", "bc" is merged first, and "ab" never.
+    options: dict[str, Any] = {
+        "texts": ["bc"] * 20 + ["abc"] * 10,
+        "pretokenizer": "ab|bc",
+        "transition_size": 258,
+    }
+    kept = pm.train_superbpe(vocab_size=259, **options)
+    dropped = pm.train_superbpe(vocab_size=258, unused_merges="drop", **{**options, "transition_size": 257})
+    assert tokens_of(kept)[256:] == [b"bc", b"ab", b"abc"]
+    assert tokens_of(dropped)[256:] == [b"bc", b"abc"]
+    with pytest.warns(UserWarning, match="258 tokens, fewer"):
+        dropped = pm.train_superbpe(vocab_size=259, unused_merges="drop", **options)
+    assert tokens_of(dropped)[256:] == [b"bc", b"abc"]
+
+
 # ── going on from a tokenizer ───────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -126,10 +126,12 @@ class TrainingOptions(TypedDict):
     byte_order: bool
 
 class SuperwordOptions(TypedDict):
-    transition_size: int
+    transition_size: int | None
     max_words_per_token: int
     forbid: list[str]
     within_sentences: bool
+    whole_words: bool
+    drop_unused_merges: bool
 
 class TrainingOutcome(TypedDict):
     merge_counts: npt.NDArray[np.uint64]

@@ -124,12 +124,14 @@ def train_superbpe(
     *,
     texts: Iterable[str | bytes] | Any | None = None,
     vocab_size: int,
-    transition_size: int,
+    transition_size: int | Literal["auto"],
     pretokenizer: str = "superbpe",
     superword_pretokenizer: str = "superbpe_stage2",
     max_words_per_token: int = 4,
     forbid: Sequence[str] = (": ",),
     within_sentences: bool = False,
+    whole_words: bool = False,
+    unused_merges: Literal["keep", "drop"] = "keep",
     digits: Literal["single", "from_left", "from_right"] | None = None,
     min_frequency: int = 0,
     max_token_bytes: int | None = None,
@@ -154,15 +156,19 @@ def train_superbpe(
     with a coarser pretokenizer, which lets tokens cross spaces, and goes on merging up to ``vocab_size``. The
     text is read once for both. The result is a plain BPE tokenizer with the second pretokenizer.
 
-    Merges of the first stage that do not occur in the second stage's text are kept; the authors' program
-    drops them, which renumbers the tokens.
+    Where this differs from the authors' program, there are options: that drops merges of the first stage that
+    make nothing in the second (``unused_merges="drop"``), and makes only those bytes tokens that occur
+    (``initial_alphabet="seen"``; 13 of the 256 are in no UTF-8).
 
     Args:
         files: As for :func:`train_bpe`, and so are all arguments that are not described here.
         texts: Instead of files, an iterable of ``str`` or UTF-8 ``bytes``, or an Arrow string column.
         vocab_size: The number of ids in the end.
         transition_size: The number of ids when the first stage stops. The authors advise 10,000 to 20,000
-            fewer than ``vocab_size`` for a vocabulary of 200,000.
+            fewer than ``vocab_size`` for a vocabulary of 200,000. ``"auto"`` makes words and superwords come out
+            even: of the merges that plain BPE would make up to ``vocab_size`` and the pairs of whole words that
+            then stand side by side, the most frequent are taken, as many as there is room for (of equals, the
+            merges of words first); superwords begin after as many merges as there are among them.
         pretokenizer: The first stage's; ``"superbpe"`` is the authors' current one, ``"superbpe_stage1"``.
         superword_pretokenizer: The second stage's, and that of the tokenizer.
         max_words_per_token: A superword has at most so many non-empty parts when split at spaces.
@@ -171,6 +177,11 @@ def train_superbpe(
         within_sentences: No superword goes on behind the end of a sentence: a mark (``.``, ``!``, ``?``, ``…``),
             quotes and brackets that close, white space, and something else; or ``。``, ``！``, ``？``, ``।`` and
             a letter or digit.
+        whole_words: Superwords are counted only where each of their parts is a whole pretoken of the first stage,
+            or several, as in BoundlessBPE. (A tokenizer holds no such rule: where it meets the parts of a
+            superword, it joins them.)
+        unused_merges: What to do with merges of the first stage that make nothing in the second stage's text:
+            ``"keep"`` them, or ``"drop"`` them with their tokens, as the authors' program does.
         digits: As for :func:`train_bpe`; for both stages.
         min_frequency: As for :func:`train_bpe`; for both stages.
         max_token_bytes: As for :func:`train_bpe`; for both stages.
@@ -322,12 +333,14 @@ class _Asked:
     initial_alphabet: str = "all"
     tie: str = "huggingface"
     # Of superwords:
-    transition_size: int | None = None
+    transition_size: int | Literal["auto"] | None = None
     superword_pretokenizer: str | None = None
     superwords: bool = False
     max_words_per_token: int = 4
     forbid: Sequence[str] = ()
     within_sentences: bool = False
+    whole_words: bool = False
+    unused_merges: str = "keep"
     # Of training on top of a tokenizer:
     tokenizer: Tokenizer | None = None
     base: Tokenizer | None = None
@@ -339,6 +352,7 @@ class _Asked:
             "tie": ("huggingface", "bytes"),
             "unit": ("line", "document"),
             "errors": ("error", "replace"),
+            "unused_merges": ("keep", "drop"),
             "digits": (None, "single", "from_left", "from_right"),
         }
         for name, allowed in choices.items():
@@ -378,7 +392,9 @@ class _Asked:
                 f"vocab_size is {self.vocab_size}, but {n_special} special tokens and {n_bytes} single bytes need "
                 f"{n_special + n_bytes}; ask for {n_special + n_bytes} or more"
             )
-        if self.transition_size is None:
+        if isinstance(self.transition_size, str) and self.transition_size != "auto":
+            raise TrainingError(f"transition_size is {self.transition_size!r}; it must be a number or 'auto'")
+        if self.transition_size is None or self.transition_size == "auto":
             return
         if self.transition_size < n_special + n_bytes:
             raise TrainingError(
@@ -424,10 +440,12 @@ class _Asked:
         if self.transition_size is None and not self.superwords:
             return None
         return {
-            "transition_size": self.transition_size or 0,
+            "transition_size": self.transition_size if isinstance(self.transition_size, int) else None,
             "max_words_per_token": self.max_words_per_token,
             "forbid": list(self.forbid),
             "within_sentences": self.within_sentences,
+            "whole_words": self.whole_words,
+            "drop_unused_merges": self.unused_merges == "drop",
         }
 
 
@@ -456,9 +474,10 @@ def _train(asked: _Asked) -> Tokenizer:
         _warn(f"{n_replaced} places of the text were not UTF-8 and were replaced by U+FFFD")
     reason = "no pair of tokens is left that may be merged; train on more text or lower min_frequency"
     stage1_size = outcome["stage1_size"]
-    if asked.transition_size is not None and stage1_size is not None and stage1_size < asked.transition_size:
+    transition_size = asked.transition_size
+    if isinstance(transition_size, int) and stage1_size is not None and stage1_size < transition_size:
         _warn(
-            f"the first stage stopped at {stage1_size} tokens, short of transition_size {asked.transition_size}: "
+            f"the first stage stopped at {stage1_size} tokens, short of transition_size {transition_size}: "
             + reason
         )
     if core.vocab_size < asked.vocab_size:

@@ -3,13 +3,16 @@
 
 use portmanteau_bpe::train::{
     continue_training, train, Counter, Counts, InitialAlphabet, Memory, Record, SuperwordOptions,
-    SuperwordStage, Ties, Trained, TrainingOptions, UnitCounts, Units,
+    SuperwordStage, Ties, Trained, TrainingOptions, Transition, UnitCounts, Units,
 };
 use portmanteau_bpe::{Definition, ErrorKind, Pretokenizer};
-use portmanteau_testkit::naive_train::{naive_train, NaiveOptions, NaiveSuperwords, NaiveTrained};
+use portmanteau_testkit::naive_train::{
+    naive_train, naive_train_with_words, NaiveOptions, NaiveSuperwords, NaiveTrained,
+};
 use proptest::prelude::*;
 use serde::Deserialize;
 use std::ops::ControlFlow;
+use std::sync::LazyLock;
 
 type Corpus = Vec<(Vec<u8>, u64)>;
 
@@ -35,8 +38,18 @@ fn fast(
             forbid,
             within_sentences: superwords.within_sentences,
         };
-        let transition_size = superwords.transition_size;
-        SuperwordStage { units: units(superword_corpus).into(), transition_size, options }
+        let transition = match superwords.is_automatic {
+            true => Transition::Auto,
+            false => Transition::Size(superwords.transition_size),
+        };
+        SuperwordStage {
+            units: units(superword_corpus).into(),
+            transition,
+            options,
+            words: Some(words()),
+            whole_words: superwords.whole_words,
+            drop_unused_merges: superwords.drop_unused_merges,
+        }
     });
     let training = TrainingOptions {
         vocab_size: options.vocab_size,
@@ -52,7 +65,32 @@ fn fast(
 }
 
 fn superword_stage(units: Units, transition_size: usize) -> SuperwordStage {
-    SuperwordStage { units: units.into(), transition_size, options: SuperwordOptions::default() }
+    SuperwordStage {
+        units: units.into(),
+        transition: Transition::Size(transition_size),
+        options: SuperwordOptions::default(),
+        words: None,
+        whole_words: false,
+        drop_unused_merges: false,
+    }
+}
+
+/// Words begin with a space, or behind anything that is no letter.
+fn words() -> Pretokenizer {
+    static WORDS: LazyLock<Pretokenizer> =
+        LazyLock::new(|| Pretokenizer::from_regex(" ?[a-b]+|[^a-b]").unwrap());
+    WORDS.clone()
+}
+
+fn word_ends(unit: &[u8]) -> Vec<usize> {
+    let mut ends = Vec::new();
+    words()
+        .split(std::str::from_utf8(unit).unwrap(), &mut |word| {
+            ends.push(ends.last().unwrap_or(&0) + word.len());
+            Ok(())
+        })
+        .unwrap();
+    ends
 }
 
 /// So little memory that every text is cut before it is merged.
@@ -118,13 +156,16 @@ proptest! {
         n_superwords in 1..30_usize,
         max_words_per_token in 1..4_usize,
         within_sentences in proptest::bool::ANY,
+        (is_automatic, whole_words, drop_unused_merges) in proptest::prelude::any::<(bool, bool, bool)>(),
         forbid in prop_oneof![Just(vec![]), Just(vec![": ".to_owned()]), Just(vec!["b:".to_owned(), "  ".to_owned()])],
     ) {
         options.vocab_size += n_seen([&corpus, &superword_corpus]);
         let transition_size = options.vocab_size;
         options.vocab_size += n_superwords;
-        options.superwords = Some(NaiveSuperwords { transition_size, max_words_per_token, forbid, within_sentences });
-        let naive = naive_train(&corpus, &superword_corpus, &options);
+        options.superwords = Some(NaiveSuperwords {
+            transition_size, max_words_per_token, forbid, within_sentences, is_automatic, whole_words, drop_unused_merges
+        });
+        let naive = naive_train_with_words(&corpus, &superword_corpus, &options, &word_ends);
         for (threads, memory) in [(1, Memory::default()), (2, no_memory()), (8, Memory::default())] {
             same(fast(&corpus, &superword_corpus, &options, threads, &memory), naive.clone())?;
         }
@@ -152,7 +193,7 @@ proptest! {
         let first = fast(&[corpus.clone(), seen].concat(), &vec![], &options, 1, &Memory::default());
         let transition_size = first.tokens.len();
         options.vocab_size = transition_size + n_superwords;
-        let superwords = NaiveSuperwords { transition_size, max_words_per_token, forbid: vec![], within_sentences: false };
+        let superwords = NaiveSuperwords { transition_size, max_words_per_token, forbid: vec![], ..NaiveSuperwords::default() };
         options.superwords = Some(superwords);
         let both = fast(&corpus, &superword_corpus, &options, 1, &Memory::default());
 

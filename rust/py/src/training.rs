@@ -8,7 +8,7 @@ use portmanteau_bpe::normalizer::{normalize, NormalizationForm};
 use portmanteau_bpe::pretokenizer::DigitGroups;
 use portmanteau_bpe::train::{
     continue_training, train, CountFile, Counter, Counts, InitialAlphabet, Memory, Phase, Progress, Record,
-    SuperwordOptions, SuperwordStage, Ties, TrainedMerge, TrainingOptions, UnitCounts,
+    SuperwordOptions, SuperwordStage, Ties, TrainedMerge, TrainingOptions, Transition, UnitCounts,
 };
 use portmanteau_bpe::{Definition, Error, ErrorKind, Pretokenizer, Tokenizer};
 use pyo3::prelude::*;
@@ -47,10 +47,13 @@ struct Options {
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 struct Superwords {
-    transition_size: usize,
+    /// `None` finds it out.
+    transition_size: Option<usize>,
     max_words_per_token: usize,
     forbid: Vec<String>,
     within_sentences: bool,
+    whole_words: bool,
+    drop_unused_merges: bool,
 }
 
 /// Counts text, in batches, and trains a tokenizer once.
@@ -307,12 +310,19 @@ impl PyTrainer {
             ties: if options.byte_order { Ties::Bytes } else { Ties::HuggingFace },
             memory: self.memory.clone(),
         };
-        let transition_size = superwords.as_ref().map_or(0, |superwords| superwords.transition_size);
-        let superwords = superwords.map(|superwords| SuperwordOptions {
-            max_words_per_token: superwords.max_words_per_token,
-            forbid: superwords.forbid.into_iter().map(String::into_bytes).collect(),
-            within_sentences: superwords.within_sentences,
-        });
+        let words = self.pretokenizers.first().cloned();
+        let stage_of = move |superwords: Superwords, units| SuperwordStage {
+            units,
+            transition: superwords.transition_size.map_or(Transition::Auto, Transition::Size),
+            options: SuperwordOptions {
+                max_words_per_token: superwords.max_words_per_token,
+                forbid: superwords.forbid.into_iter().map(String::into_bytes).collect(),
+                within_sentences: superwords.within_sentences,
+            },
+            words,
+            whole_words: superwords.whole_words,
+            drop_unused_merges: superwords.drop_unused_merges,
+        };
         let (tokenizer, outcome) = watched(py, progress, move |progress| {
             let mut stages = Self::counts(counters, files)?.into_iter();
             let (units, pretokenizer) = stages
@@ -321,16 +331,16 @@ impl PyTrainer {
                 .ok_or_else(|| Error::new(ErrorKind::Training, "there is no pretokenizer"))?;
             if let Some(base) = base {
                 let base = base.definition();
-                let superwords = superwords.as_ref();
+                let stage = superwords.map(|superwords| stage_of(superwords, UnitCounts::default()));
+                let rules = stage.as_ref().map(|stage| &stage.options);
                 let continued =
-                    continue_training(base, pretokenizer, &units, &options, superwords, threads, progress)?;
+                    continue_training(base, pretokenizer, &units, &options, rules, threads, progress)?;
                 let outcome =
                     Outcome { merges: continued.merges, vetoed: continued.vetoed, stage1_size: None };
                 return Ok((PyTokenizer::from_definition(continued.definition)?, outcome));
             }
-            let superwords = stages.next().zip(superwords);
             let superwords =
-                superwords.map(|(units, options)| SuperwordStage { units, transition_size, options });
+                stages.next().zip(superwords).map(|(units, superwords)| stage_of(superwords, units));
             let trained = train(Counts { units, superwords }, &options, threads, progress)?;
             let merges: Vec<(u32, u32)> =
                 trained.merges.iter().map(|merge| (merge.left, merge.right)).collect();

@@ -2,7 +2,7 @@
 
 use super::counting::UnitCounts;
 use super::growing::Growing;
-use super::options::{check_sizes, check_superwords, TrainedMerge, TrainingOptions};
+use super::options::{check_sizes, TrainedMerge, TrainingOptions};
 use super::stage::Stage;
 use super::superwords::SuperwordOptions;
 use super::watch::{Callback, Phase, Watch};
@@ -60,13 +60,15 @@ pub fn continue_training(
     }
     let mut growing = Growing::on_top_of(base, options.max_token_bytes);
     check_sizes(&growing, options.vocab_size, None)?;
-    superwords.map_or(Ok(()), check_superwords)?;
+    superwords.map_or(Ok(()), SuperwordOptions::check)?;
 
     let mut watch = Watch::new(Phase::Merging, 0, progress);
     let stage = Stage {
         size: options.vocab_size,
         min_frequency: options.min_frequency,
         superwords,
+        words: None,
+        drops_unused_merges: false,
         threads,
         memory: &options.memory,
     };

@@ -4,6 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::options::{TrainedMerge, TrainingOptions};
 use crate::byte_level::unspell;
+use crate::encode::Encoder;
 use crate::{Definition, Error, ErrorKind, Merges, Vocabulary};
 
 /// A vocabulary as it grows.
@@ -126,6 +127,39 @@ impl Growing {
         (token_id, self.tokens.len() > n_known)
     }
 
+    /// Takes back all merges from a rank on, each of which made a token of its own.
+    pub(super) fn truncate(&mut self, n_merges: usize) {
+        for merge in self.merges.drain(n_merges..).rev() {
+            self.merged.remove(&(merge.left, merge.right));
+            if let Some(token) = self.tokens.pop() {
+                self.ids.remove(&token);
+            }
+        }
+    }
+
+    /// Drops the merges that none of the tokens in use is made by, with the tokens that they make. Returns the new ids, by
+    /// old id.
+    pub(super) fn drop_unused_merges(&mut self, mut used: Vec<bool>) -> Vec<u32> {
+        // What a token is made of was made before it.
+        for merge in self.merges.iter().rev() {
+            if used[merge.token_id as usize] {
+                used[merge.left as usize] = true;
+                used[merge.right as usize] = true;
+            }
+        }
+        let mut new_ids: Vec<u32> = (0..self.tokens.len() as u32).collect();
+        let tokens = self.tokens.split_off(self.tokens.len() - self.merges.len());
+        self.merged.clear();
+        for (token, merge) in tokens.into_iter().zip(std::mem::take(&mut self.merges)) {
+            self.ids.remove(&token);
+            if used[merge.token_id as usize] {
+                let [left, right] = [merge.left, merge.right].map(|id| new_ids[id as usize]);
+                (new_ids[merge.token_id as usize], _) = self.merge(left, right, token, merge.count);
+            }
+        }
+        new_ids
+    }
+
     /// The merges from a rank on, as (left id, right id, merged id).
     pub(super) fn merges_from(&self, rank: usize) -> Merges {
         let merges = self.merges[rank..].iter();
@@ -133,9 +167,14 @@ impl Growing {
     }
 
     /// The vocabulary without the special tokens.
-    pub(super) fn vocabulary(&self) -> Result<Vocabulary, Error> {
+    fn vocabulary(&self) -> Result<Vocabulary, Error> {
         let tokens = (0_u32..).zip(&self.tokens).skip(self.n_special);
         Vocabulary::new(tokens.collect())
+    }
+
+    /// What the merges so far make of text.
+    pub(super) fn encoder(&self) -> Result<Encoder, Error> {
+        Ok(Encoder::of_words_within(self.vocabulary()?, &self.merges_from(0), false))
     }
 
     /// By token id: its bytes.

@@ -26,6 +26,7 @@ mod superwords;
 mod temporary_file;
 mod token_store;
 mod tokenizing;
+mod transition;
 mod watch;
 
 use std::ops::ControlFlow;
@@ -33,13 +34,16 @@ use std::ops::ControlFlow;
 pub use continuing::{continue_training, Continued};
 pub use counting::{Block, BlockIter, Blocks, CountFile, Counter, CutOff, Record, UnitCounts, Units};
 pub use memory::Memory;
-pub use options::{Counts, InitialAlphabet, SuperwordStage, Ties, Trained, TrainedMerge, TrainingOptions};
+pub use options::{
+    Counts, InitialAlphabet, SuperwordStage, Ties, Trained, TrainedMerge, TrainingOptions, Transition,
+};
 pub use superwords::SuperwordOptions;
 pub use watch::{Phase, Progress};
 
 use self::growing::Growing;
-use self::options::{check_sizes, check_superwords};
+use self::options::check_sizes;
 use self::stage::Stage;
+use self::transition::find_transition;
 use self::watch::Watch;
 use crate::Error;
 
@@ -71,24 +75,40 @@ pub fn train(
 ) -> Result<Trained, Error> {
     let mut growing = Growing::new(options, &counts.alphabet(options)?)?;
     let Counts { units, superwords } = counts;
-    let transition_size = superwords.as_ref().map(|superwords| superwords.transition_size);
-    check_sizes(&growing, options.vocab_size, transition_size)?;
-    superwords.as_ref().map_or(Ok(()), |superwords| check_superwords(&superwords.options))?;
+    let transition = superwords.as_ref().map(|superwords| superwords.transition);
+    check_sizes(&growing, options.vocab_size, transition)?;
+    superwords.as_ref().map_or(Ok(()), SuperwordStage::check)?;
 
     let mut watch = Watch::new(Phase::Merging, 0, progress);
     let stage = Stage {
-        size: transition_size.unwrap_or(options.vocab_size),
+        size: match transition {
+            Some(Transition::Size(size)) => size,
+            Some(Transition::Auto) | None => options.vocab_size,
+        },
         min_frequency: options.min_frequency,
         superwords: None,
+        words: None,
+        drops_unused_merges: false,
         threads,
         memory: &options.memory,
     };
     stage.run_on_bytes(units, &mut growing, &mut watch)?;
-    let stage1_size = growing.tokens.len();
 
-    if let Some(SuperwordStage { units, options: superwords, .. }) = &superwords {
-        let stage = Stage { size: options.vocab_size, superwords: Some(superwords), ..stage };
-        stage.run(units, &mut growing, &mut watch)?;
+    let mut stage1_size = growing.tokens.len();
+    if let Some(superwords) = &superwords {
+        let stage = Stage {
+            size: options.vocab_size,
+            superwords: Some(&superwords.options),
+            words: superwords.words.as_ref().filter(|_| superwords.whole_words),
+            drops_unused_merges: superwords.drop_unused_merges,
+            ..stage
+        };
+        if let (Transition::Auto, Some(words)) = (superwords.transition, &superwords.words) {
+            let n_merges = find_transition(&stage, &superwords.units, words, &growing, &mut watch)?;
+            growing.truncate(n_merges);
+            stage1_size = growing.tokens.len();
+        }
+        stage.run(&superwords.units, &mut growing, &mut watch)?;
     }
     let Growing { tokens, merges, vetoed, .. } = growing;
     Ok(Trained { tokens, merges, stage1_size, vetoed })

@@ -6,7 +6,7 @@ use super::memory::Memory;
 use super::superwords::SuperwordOptions;
 use crate::byte_level::ALPHABET_ORDER;
 use crate::vocabulary::MAX_TOKEN_ID;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Pretokenizer};
 
 /// Which single bytes are tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,10 +61,30 @@ pub struct Counts {
 pub struct SuperwordStage {
     /// Its units.
     pub units: UnitCounts,
-    /// The size of the vocabulary at which it begins.
-    pub transition_size: usize,
+    /// When it begins.
+    pub transition: Transition,
     /// What superwords may be.
     pub options: SuperwordOptions,
+    /// With the pretokenizer of the first stage: superwords are counted only where each of their parts is one of its
+    /// pieces, or several (BoundlessBPE's choice, Schmidt et al. 2025). [`Transition::Auto`] needs it too.
+    pub words: Option<Pretokenizer>,
+    /// Whether [`SuperwordStage::words`] holds for all superwords, and not only for finding the transition.
+    pub whole_words: bool,
+    /// Whether merges of the first stage that nothing in the units of the second is made by are dropped, with their
+    /// tokens; the ids of the others move up. So does the program of SuperBPE's authors.
+    pub drop_unused_merges: bool,
+}
+
+/// When the second stage begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transition {
+    /// At this size of the vocabulary.
+    Size(usize),
+    /// Where words and superwords come out even. Of the merges that plain BPE would make up to the size that is wanted,
+    /// and the pairs of whole words that stand side by side when it has made them and that a superword may be, the
+    /// most frequent are taken, as many as there is room for (of equals, the merges of words first); the second stage
+    /// begins when as many merges of words are made as there are among them, and with room for one superword at least.
+    Auto,
 }
 
 /// A merge that was made.
@@ -122,7 +142,7 @@ impl Counts {
 pub(super) fn check_sizes(
     growing: &Growing,
     vocab_size: usize,
-    transition_size: Option<usize>,
+    transition: Option<Transition>,
 ) -> Result<(), Error> {
     const LARGEST: usize = MAX_TOKEN_ID as usize + 1;
     let refuse = |message: String| Err(Error::new(ErrorKind::Training, message));
@@ -136,21 +156,28 @@ pub(super) fn check_sizes(
     if vocab_size > LARGEST {
         return refuse(format!("vocab_size is {vocab_size}; the largest vocabulary has {LARGEST} tokens"));
     }
-    match transition_size {
-        Some(size) if !(n_initial..vocab_size).contains(&size) => refuse(format!(
+    match transition {
+        Some(Transition::Size(size)) if !(n_initial..vocab_size).contains(&size) => refuse(format!(
             "transition_size is {size}, but the first stage starts with {n_initial} tokens and the second must have \
              some left to add before vocab_size {vocab_size}; choose a size from {n_initial} to {}",
             vocab_size.saturating_sub(1).max(n_initial)
         )),
+        Some(Transition::Auto) if vocab_size == n_initial => {
+            refuse(format!("vocab_size is {vocab_size}, which leaves no room for superwords; ask for more"))
+        }
         _ => Ok(()),
     }
 }
 
-/// Refuses rules that no token can keep.
-pub(super) fn check_superwords(options: &SuperwordOptions) -> Result<(), Error> {
-    if options.forbid.iter().any(Vec::is_empty) {
-        let message = "forbid has an empty string, which every token contains; remove it";
-        return Err(Error::new(ErrorKind::Training, message));
+impl SuperwordStage {
+    /// Refuses what contradicts itself.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.options.check()?;
+        if self.words.is_none() && (self.whole_words || self.transition == Transition::Auto) {
+            let message =
+                "whole words, and a transition that is to be found, need the pretokenizer of the words";
+            return Err(Error::new(ErrorKind::Training, message));
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -12,7 +12,7 @@ use super::token_store::TokenStore;
 use super::tokenizing::{tokenize, tokenize_on};
 use super::watch::{Phase, Watch};
 use crate::encode::Encoder;
-use crate::{Error, ErrorKind, MergeTable, Vocabulary};
+use crate::{Error, ErrorKind, MergeTable, Pretokenizer, Vocabulary};
 
 /// What a stage is to do.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +23,9 @@ pub(super) struct Stage<'o> {
     pub(super) min_frequency: u64,
     /// What superwords may be, if this is their stage.
     pub(super) superwords: Option<&'o SuperwordOptions>,
+    /// What the parts of superwords must be pieces of.
+    pub(super) words: Option<&'o Pretokenizer>,
+    pub(super) drops_unused_merges: bool,
     pub(super) threads: usize,
     pub(super) memory: &'o Memory,
 }
@@ -62,8 +65,7 @@ impl Stage<'_> {
         growing: &mut Growing,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        let encoder = Encoder::of_words_within(growing.vocabulary()?, &growing.merges_from(0), false);
-        self.run_on_tokens(units, &encoder, growing, watch)
+        self.run_on_tokens(units, &growing.encoder()?, growing, watch)
     }
 
     /// Trains on units from what an encoder makes of them on.
@@ -74,9 +76,35 @@ impl Stage<'_> {
         growing: &mut Growing,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
+        if !self.drops_unused_merges {
+            let store = self.tokenize(units, encoder, self.words, |_| (), growing, watch)?;
+            return self.run_on_store(store, growing, watch);
+        }
+        let mut used = vec![false; growing.tokens.len()];
+        let see = |token_id| used[token_id as usize] = true;
+        let store = self.tokenize(units, encoder, self.words, see, growing, watch)?;
+        let new_ids = growing.drop_unused_merges(used);
+        let mut renumbered = store.like();
+        store.for_each_unit(|token_ids, weight| {
+            renumbered.push(token_ids.iter().map(|&token_id| new_ids[token_id as usize]), weight)
+        })?;
+        drop(store);
+        self.run_on_store(renumbered, growing, watch)
+    }
+
+    /// What an encoder makes of units; only what are whole pieces of `words`, if there is such a pretokenizer. Calls `see`
+    /// with all tokens.
+    pub(super) fn tokenize(
+        &self,
+        units: &UnitCounts,
+        encoder: &Encoder,
+        words: Option<&Pretokenizer>,
+        see: impl FnMut(u32),
+        growing: &Growing,
+        watch: &mut Watch<'_>,
+    ) -> Result<TokenStore, Error> {
         let store = self.memory.new_store();
-        let store = tokenize(units, encoder, &growing.lengths(), store, self.threads, watch)?;
-        self.run_on_store(store, growing, watch)
+        tokenize(units, encoder, &growing.lengths(), words, see, store, self.threads, watch)
     }
 
     fn run_on_store(
@@ -101,7 +129,7 @@ impl Stage<'_> {
     }
 
     /// The lowest count at which a pair is merged.
-    fn min_count(&self) -> u64 {
+    pub(super) fn min_count(&self) -> u64 {
         self.min_frequency.max(1)
     }
 
@@ -157,7 +185,7 @@ impl Stage<'_> {
     }
 
     /// Whether these bytes may not become a token.
-    fn vetoes(&self, growing: &Growing, token: &[u8]) -> bool {
+    pub(super) fn vetoes(&self, growing: &Growing, token: &[u8]) -> bool {
         growing.vetoes(token) || self.superwords.is_some_and(|superwords| !superwords.allows(token))
     }
 }

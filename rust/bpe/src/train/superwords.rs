@@ -3,6 +3,8 @@
 //! Source: Liu et al., "SuperBPE: Space Travel for Language Models", COLM 2025 (arXiv 2503.13423), and its reference
 //! implementation. There a token may not contain `": "`, because prompts end there, nor more than four words.
 
+use crate::{Error, ErrorKind};
+
 /// What a superword may be. Whatever contains a string that may not be a token may not be one either.
 ///
 /// ```
@@ -31,6 +33,15 @@ impl Default for SuperwordOptions {
 }
 
 impl SuperwordOptions {
+    /// Refuses rules that no token can keep.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.forbid.iter().any(Vec::is_empty) {
+            let message = "forbid has an empty string, which every token contains; remove it";
+            return Err(Error::new(ErrorKind::Training, message));
+        }
+        Ok(())
+    }
+
     /// Whether these bytes may become a token. O(n).
     pub fn allows(&self, token: &[u8]) -> bool {
         let contains = |needle: &Vec<u8>| token.windows(needle.len()).any(|window| window == needle);

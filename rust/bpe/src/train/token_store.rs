@@ -106,6 +106,14 @@ impl TokenStore {
         Ok(())
     }
 
+    /// Visits every unit with its weight.
+    pub(super) fn for_each_unit(
+        &self,
+        mut visit: impl FnMut(&[u32], u64) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        (0..self.n_chunks()).try_for_each(|number| self.chunk(number)?.for_each_unit(&mut visit))
+    }
+
     /// The number of tokens of all units, not counting their weights.
     pub(super) fn n_tokens(&self) -> usize {
         self.n_tokens

@@ -8,19 +8,22 @@ use super::counting::{Block, UnitCounts};
 use super::token_store::TokenStore;
 use super::watch::{Phase, Watch};
 use crate::encode::{merge_all, Encoder, MergeScratch, Scratch};
-use crate::{Error, ErrorKind, MergeTable, Pretokens};
-use std::ops::ControlFlow;
+use crate::{Error, ErrorKind, MergeTable, Pretokenizer, Pretokens};
+use std::ops::{ControlFlow, Range};
 use std::sync::Mutex;
 
 /// Memory of the caches of a thread.
 const CACHE_BYTES: usize = 16 << 20;
 
 /// Tokenizes units with an encoder, on `threads` threads, into a store that is empty. `lengths` has the bytes of each
-/// token, by id.
+/// token, by id. With `words`, what is stored are runs of tokens that each are one whole piece of that pretokenizer; the
+/// other tokens are left out, and end a run. `see` is called with all tokens.
 pub(super) fn tokenize(
     units: &UnitCounts,
     encoder: &Encoder,
     lengths: &[u32],
+    words: Option<&Pretokenizer>,
+    mut see: impl FnMut(u32),
     mut store: TokenStore,
     threads: usize,
     watch: &mut Watch<'_>,
@@ -29,34 +32,77 @@ pub(super) fn tokenize(
     let scratches = Mutex::new(Vec::new());
     let tokenize_block = |block: &Block| {
         let mut bytes = Vec::with_capacity(block.n_bytes() as usize);
-        let mut ends = Vec::new();
+        let (mut ends, mut weights) = (Vec::new(), Vec::new());
         for (unit, weight) in block {
             bytes.extend_from_slice(unit);
-            ends.push((bytes.len() as u32, weight));
+            ends.push(u32::try_from(bytes.len()).map_err(|_| too_long())?);
+            weights.push(weight);
         }
         let text = String::from_utf8(bytes).map_err(|_| {
             Error::new(ErrorKind::Training, "a counted unit is not UTF-8; count the text again")
         })?;
         let mut scratch = take(&scratches).unwrap_or_else(|| Scratch::with_cache_of(CACHE_BYTES));
         let mut token_ids = Vec::new();
-        let text_ends: Vec<u32> = ends.iter().map(|&(end, _)| end).collect();
-        encoder.encode_pretokens(Pretokens::new(&text, 0, &text_ends), &mut scratch, &mut token_ids)?;
+        encoder.encode_pretokens(Pretokens::new(&text, 0, &ends), &mut scratch, &mut token_ids)?;
         give_back(&scratches, scratch);
-        Ok((token_ids, ends))
+        let runs = find_runs(&text, &ends, &token_ids, lengths, words)?;
+        Ok((token_ids, weights, runs))
     };
-    watch.share(units.blocks()?, Block::n_bytes, threads, tokenize_block, |(token_ids, ends)| {
-        let (mut start, mut n_bytes, mut place) = (0, 0, 0);
-        for (end, weight) in ends {
-            while n_bytes < end {
-                n_bytes += lengths[token_ids[place] as usize];
-                place += 1;
-            }
-            store.push(token_ids[start..place].iter().copied(), weight)?;
-            start = place;
+    watch.share(units.blocks()?, Block::n_bytes, threads, tokenize_block, |(token_ids, weights, runs)| {
+        token_ids.iter().copied().for_each(&mut see);
+        for (unit, run) in runs {
+            store.push(token_ids[run].iter().copied(), weights[unit])?;
         }
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(store)
+}
+
+fn too_long() -> Error {
+    let message =
+        "a line, or a document, has a unit of more than 4 GB; cut the text, or set document_byte_limit";
+    Error::new(ErrorKind::Training, message)
+}
+
+/// The runs of tokens to be stored, each with the number of its unit: whole units, or what is left of them.
+fn find_runs(
+    text: &str,
+    ends: &[u32],
+    token_ids: &[u32],
+    lengths: &[u32],
+    words: Option<&Pretokenizer>,
+) -> Result<Vec<(usize, Range<usize>)>, Error> {
+    let mut runs = Vec::with_capacity(ends.len());
+    let mut word_ends = Vec::new();
+    let (mut place, mut at) = (0, 0);
+    for (unit, &end) in ends.iter().enumerate() {
+        if let Some(words) = words {
+            word_ends.clear();
+            words.split_with_ranges(&text[at as usize..end as usize], &mut |_, range| {
+                word_ends.push(at + range.end as u32);
+                Ok(())
+            })?;
+        }
+        let mut word_ends = word_ends.iter().copied().peekable();
+        let (mut run, mut word_start) = (place, at);
+        while at < end {
+            let start = at;
+            at += lengths[token_ids[place] as usize];
+            place += 1;
+            if words.is_some() {
+                while let Some(word_end) = word_ends.next_if(|&word_end| word_end <= start) {
+                    word_start = word_end;
+                }
+                let is_word = word_start == start && word_ends.peek() == Some(&at);
+                if !is_word {
+                    runs.push((unit, run..place - 1));
+                    run = place;
+                }
+            }
+        }
+        runs.push((unit, run..place));
+    }
+    Ok(runs)
 }
 
 /// Warm memory that no thread uses at the moment.
