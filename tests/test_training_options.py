@@ -13,6 +13,8 @@ import bpe_continue
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import tiktoken
+import tiktoken.load
 import tokenizers
 
 import portmanteau as pm
@@ -250,6 +252,39 @@ def test_unused_merges_can_be_dropped() -> None:
     with pytest.warns(UserWarning, match="258 tokens, fewer"):
         dropped = pm.train_superbpe(vocab_size=259, unused_merges="drop", **options)
     assert tokens_of(dropped)[256:] == [b"bc", b"abc"]
+
+
+# ── saving ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("tie", ["huggingface", "bytes"])
+def test_what_was_trained_is_a_rank_file(text_file: Path, tmp_path: Path, tie: Any) -> None:
+    text = text_file.read_text(encoding="utf-8")
+    trained = [
+        (pm.train_bpe(text_file, vocab_size=1500, pretokenizer="r50k_tiktoken", tie=tie), "r50k_tiktoken"),
+        (pm.train_superbpe(text_file, vocab_size=1500, transition_size=1200, tie=tie), "superbpe_stage2"),
+    ]
+    for tokenizer, pretokenizer in trained:
+        tokenizer.save(tmp_path / "t.tiktoken")
+        ranks = tiktoken.load.load_tiktoken_bpe(str(tmp_path / "t.tiktoken"))
+        # tiktoken drops what lies between matches, so the pattern must match that too.
+        pattern = rf"{REGEXES[pretokenizer]}|(?:(?!{REGEXES[pretokenizer]})(?s:.))+"
+        encoding = tiktoken.Encoding("trained", pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
+        assert tokenizer.encode(text).tolist() == encoding.encode_ordinary(text)
+
+
+def test_a_list_that_ranks_do_not_give_is_refused(tmp_path: Path) -> None:
+    # By ranks "abc" is made of "bc", which comes first; its list says "ab" and "c", which never meet.
+    pm.train_bpe(texts=["x"], vocab_size=256, unit="document").save(tmp_path / "bytes.json")
+    base = json.loads((tmp_path / "bytes.json").read_text(encoding="utf-8"))
+    base["model"]["merges"] = ["b c", "a b", "ab c"]
+    base["model"]["vocab"] |= {"bc": 256, "ab": 257, "abc": 258}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(base), encoding="utf-8")
+    with pytest.raises(pm.UnsupportedError, match="other ids for some texts"):
+        pm.Tokenizer.load(tmp_path / "tokenizer.json").save(tmp_path / "t.tiktoken")
+    with pytest.raises(pm.UnsupportedError, match="256 bytes"):
+        pm.train_bpe(texts=["abab"], vocab_size=3, initial_alphabet="seen").save(tmp_path / "t.tiktoken")
+    assert not (tmp_path / "t.tiktoken").exists()
 
 
 # ── going on from a tokenizer ───────────────────────────────────────────────────────────────────────────────────────

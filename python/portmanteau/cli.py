@@ -22,6 +22,7 @@ from portmanteau.packing import LongDocuments, Strategy
 
 __all__ = ["main"]
 
+_TOKENIZER = "r50k_base, cl100k_base, o200k_base, a tokenizer.json, or another tokenizer file"
 _FILES = (
     "Files are .jsonl, .ndjson or .json (one JSON object a line), .parquet, or plain text (one document a file); text "
     "and JSON Lines may be compressed (.zst, .gz, .bz2). A quoted pattern such as 'corpus/**/*.jsonl' is expanded."
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(subparsers)
     _add_train_bpe(subparsers)
     _add_train_superbpe(subparsers)
+    _add_continue_training(subparsers)
     _add_encode(subparsers)
     _add_pack(subparsers)
     _add_inspect(subparsers)
@@ -120,7 +122,8 @@ def _add_train_bpe(subparsers: Any) -> None:
         ],
         "portmanteau train-bpe corpus/*.jsonl --vocab-size 32000 -o tokenizer.json",
     )
-    _add_training_options(parser, pretokenizer="o200k")
+    _add_training_options(parser)
+    _add_first_stage_options(parser, pretokenizer="o200k")
 
 
 def _add_train_superbpe(subparsers: Any) -> None:
@@ -137,15 +140,61 @@ def _add_train_superbpe(subparsers: Any) -> None:
         "portmanteau train-superbpe corpus/*.jsonl --vocab-size 32000 --transition-size 26000 -o tokenizer.json",
     )
     parser.add_argument(
-        "--transition-size", type=int, required=True, metavar="N", help="tokens before the first superword"
+        "--transition-size",
+        type=_number_or_auto,
+        required=True,
+        metavar="N|auto",
+        help="tokens before the first superword; auto finds where words and superwords come out even",
     )
-    _add_training_options(parser, pretokenizer="superbpe")
+    _add_training_options(parser)
+    _add_first_stage_options(parser, pretokenizer="superbpe")
     parser.add_argument(
         "--superword-pretokenizer",
         default="superbpe_stage2",
         metavar="NAME|REGEX",
         help="cuts the text of the second stage (default: superbpe_stage2)",
     )
+    _add_superword_options(parser)
+    parser.add_argument(
+        "--whole-words",
+        action="store_true",
+        help="count superwords only where their parts are whole words of the first stage",
+    )
+    parser.add_argument(
+        "--unused-merges",
+        choices=("keep", "drop"),
+        default="keep",
+        help="merges of the first stage that make nothing in the second (default: keep)",
+    )
+
+
+def _add_continue_training(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "continue-training",
+        commands.run_continue_training,
+        "add tokens to a tokenizer by training on",
+        [
+            "Trains on from any byte-level BPE tokenizer: all its ids stay, and new ones follow. With --superwords the "
+            "new tokens may reach across spaces.",
+            _FILES,
+        ],
+        "portmanteau continue-training corpus/*.jsonl --tokenizer o200k_base --vocab-size 220000 --superwords \\\n"
+        "    -o tokenizer.json",
+    )
+    parser.add_argument("--tokenizer", required=True, metavar="NAME|FILE", help=_TOKENIZER)
+    parser.add_argument("--superwords", action="store_true", help="let new tokens reach across spaces")
+    parser.add_argument(
+        "--pretokenizer",
+        metavar="NAME|REGEX",
+        help="cuts text into the pieces that no token crosses (default: superbpe_stage2 for superwords, else that of "
+        "the tokenizer)",
+    )
+    _add_training_options(parser)
+    _add_superword_options(parser)
+
+
+def _add_superword_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-words-per-token",
         type=int,
@@ -153,23 +202,23 @@ def _add_train_superbpe(subparsers: Any) -> None:
         metavar="N",
         help="the most words in a superword (default: 4)",
     )
+    parser.add_argument(
+        "--forbid",
+        action="append",
+        metavar="TEXT",
+        help="make no superword that contains this; may be given again (default: ': ')",
+    )
+    parser.add_argument(
+        "--within-sentences", action="store_true", help="make no superword that goes on behind a sentence"
+    )
 
 
-def _add_training_options(parser: argparse.ArgumentParser, pretokenizer: str) -> None:
-    _add_text_options(parser)
-    parser.add_argument("--vocab-size", type=int, required=True, metavar="N", help="tokens in the end")
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the tokenizer.json to write")
+def _add_first_stage_options(parser: argparse.ArgumentParser, pretokenizer: str) -> None:
     parser.add_argument(
         "--pretokenizer",
         default=pretokenizer,
         metavar="NAME|REGEX",
         help=f"cuts text into the pieces that no token crosses (default: {pretokenizer})",
-    )
-    parser.add_argument(
-        "--min-frequency", type=int, default=0, metavar="N", help="make no token of a rarer pair (default: 0)"
-    )
-    parser.add_argument(
-        "--max-token-bytes", type=int, metavar="N", help="make no longer token (default: no limit)"
     )
     parser.add_argument(
         "--special-token",
@@ -179,11 +228,74 @@ def _add_training_options(parser: argparse.ArgumentParser, pretokenizer: str) ->
         help="a special token, such as '<|endoftext|>'; may be given again",
     )
     parser.add_argument(
+        "--initial-alphabet",
+        choices=("all", "seen"),
+        default="all",
+        help="make all 256 bytes tokens, or those that occur (default: all)",
+    )
+    parser.add_argument(
+        "--tie",
+        choices=("huggingface", "bytes"),
+        default="huggingface",
+        help="how bytes are numbered, which decides between equal pairs (default: huggingface)",
+    )
+
+
+def _add_training_options(parser: argparse.ArgumentParser) -> None:
+    _add_text_options(parser)
+    parser.add_argument("--vocab-size", type=int, required=True, metavar="N", help="tokens in the end")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the tokenizer.json to write")
+    parser.add_argument(
+        "--digits",
+        choices=("single", "from_left", "from_right"),
+        help="cut digits apart: each alone, or in threes from the left or the right (default: the pretokenizer's way)",
+    )
+    parser.add_argument(
+        "--min-frequency", type=int, default=0, metavar="N", help="make no token of a rarer pair (default: 0)"
+    )
+    parser.add_argument(
+        "--max-token-bytes", type=int, metavar="N", help="make no longer token (default: no limit)"
+    )
+    parser.add_argument(
         "--unit",
         choices=("line", "document"),
         default="line",
         help="whether tokens may reach across a newline: not by line, by document they may (default: line)",
     )
+    parser.add_argument(
+        "--weight",
+        action="append",
+        default=[],
+        type=_weight,
+        metavar="PATTERN=N",
+        help="how often the documents of these files count, such as 'code/*=0.5'; may be given again",
+    )
+    parser.add_argument(
+        "--byte-limit",
+        metavar="SIZE",
+        help="train on about so much text, such as 10GB, drawn from all parts alike",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of --byte-limit (default: 0)")
+    parser.add_argument("--document-byte-limit", metavar="SIZE", help="cut longer documents")
+    parser.add_argument(
+        "--errors",
+        choices=("error", "replace"),
+        default="error",
+        help="bytes that are not UTF-8 are an error, or replaced (default: error)",
+    )
+    parser.add_argument("--memory-limit", metavar="SIZE", help="take about so much memory, such as 4GB")
+    parser.add_argument("--temporary-folder", metavar="FOLDER", help="where what does not fit memory goes")
+
+
+def _number_or_auto(text: str) -> int | str:
+    return text if text == "auto" else int(text)
+
+
+def _weight(text: str) -> tuple[str, float]:
+    pattern, _, number = text.rpartition("=")
+    if not pattern:
+        raise argparse.ArgumentTypeError(f"{text!r} is not PATTERN=N")
+    return pattern, float(number)
 
 
 def _add_text_options(parser: argparse.ArgumentParser) -> None:
@@ -212,7 +324,7 @@ def _add_encode(subparsers: Any) -> None:
         "--tokenizer",
         required=True,
         metavar="NAME|FILE",
-        help="r50k_base, cl100k_base, o200k_base, a tokenizer.json, or another tokenizer file",
+        help=_TOKENIZER,
     )
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="the file of tokens to write (default: print the ids)"

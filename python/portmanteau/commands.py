@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "run_bench_encode",
     "run_bench_train",
+    "run_continue_training",
     "run_demo",
     "run_encode",
     "run_inspect",
@@ -44,7 +45,8 @@ def run_demo(arguments: argparse.Namespace) -> None:
 def run_train_bpe(arguments: argparse.Namespace) -> None:
     """``portmanteau train-bpe``."""
     _check_tokenizer_path(arguments.output)
-    _save(training.train_bpe(arguments.files, **_training_options(arguments)), arguments.output)
+    options = _training_options(arguments) | _first_stage_options(arguments)
+    _save(training.train_bpe(arguments.files, **options), arguments.output)
 
 
 def run_train_superbpe(arguments: argparse.Namespace) -> None:
@@ -54,8 +56,25 @@ def run_train_superbpe(arguments: argparse.Namespace) -> None:
         arguments.files,
         transition_size=arguments.transition_size,
         superword_pretokenizer=arguments.superword_pretokenizer,
-        max_words_per_token=arguments.max_words_per_token,
+        whole_words=arguments.whole_words,
+        unused_merges=arguments.unused_merges,
         **_training_options(arguments),
+        **_first_stage_options(arguments),
+        **_superword_options(arguments),
+    )
+    _save(tokenizer, arguments.output)
+
+
+def run_continue_training(arguments: argparse.Namespace) -> None:
+    """``portmanteau continue-training``."""
+    _check_tokenizer_path(arguments.output)
+    tokenizer = training.continue_training(
+        Tokenizer.load(arguments.tokenizer),
+        arguments.files,
+        superwords=arguments.superwords,
+        pretokenizer=arguments.pretokenizer,
+        **_training_options(arguments),
+        **_superword_options(arguments),
     )
     _save(tokenizer, arguments.output)
 
@@ -187,14 +206,31 @@ def _corpora(arguments: Sequence[str] | None) -> dict[str, str]:
 def _training_options(arguments: argparse.Namespace) -> dict[str, Any]:
     names = (
         "vocab_size",
-        "pretokenizer",
+        "digits",
         "min_frequency",
         "max_token_bytes",
         "unit",
         "text_column",
+        "byte_limit",
+        "document_byte_limit",
+        "seed",
+        "errors",
+        "memory_limit",
+        "temporary_folder",
         "threads",
     )
+    return {name: getattr(arguments, name) for name in names} | {"weights": dict(arguments.weight)}
+
+
+def _first_stage_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    names = ("pretokenizer", "initial_alphabet", "tie")
     return {name: getattr(arguments, name) for name in names} | {"special_tokens": arguments.special_token}
+
+
+def _superword_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    names = ("max_words_per_token", "within_sentences")
+    forbid = [": "] if arguments.forbid is None else [text for text in arguments.forbid if text]
+    return {name: getattr(arguments, name) for name in names} | {"forbid": forbid}
 
 
 def _save(tokenizer: Tokenizer, path: str) -> None:

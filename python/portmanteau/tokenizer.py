@@ -210,7 +210,8 @@ class Tokenizer:
     def save(self, path: PathLike) -> None:
         """Writes a ``tokenizer.json`` that Hugging Face loads with the same ids, or a ``.tiktoken`` rank file.
 
-        The ending of ``path`` decides. The file appears whole or not at all.
+        The ending of ``path`` decides. The file appears whole or not at all. A rank file holds neither the
+        pretokenizer nor special tokens; what reads it must be told.
 
         Raises:
             UnsupportedError: The format cannot say what this tokenizer does; the message says why.

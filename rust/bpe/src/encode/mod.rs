@@ -38,7 +38,7 @@ use crate::pretokenizer::scanner::ScanScratch;
 use crate::{environment, Error, Interrupt, MergeTable, Merges, Vocabulary};
 use batch::Batch;
 use cache::{LongWords, ShortWords};
-use canonical::Canonical;
+use canonical::{Canonical, NONE};
 use seams::Seams;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -189,6 +189,23 @@ impl Encoder {
                 .map(|&(left, right, result)| (token_id(left), token_id(right), token_id(result)))
                 .collect(),
         )
+    }
+
+    /// Whether a vocabulary comes out the same by these merges as by ranks: as if any two tokens merged whose
+    /// concatenation is a token, the one of the lowest id first, and a pretoken that is a token became that. O(bytes of
+    /// the vocabulary).
+    pub(crate) fn is_by_ranks(vocabulary: &Vocabulary, merges: &Merges) -> bool {
+        let [listed, ranked] = [merges, &Merges::ByTokenId].map(|merges| {
+            let canonical = Canonical::new(vocabulary, merges)?;
+            let mut pairs: Vec<_> = canonical.pairs.iter().collect();
+            pairs.sort_unstable_by_key(|&(.., result)| result);
+            let token_id = |symbol: u32| canonical.token_ids[symbol as usize];
+            let tokens = pairs.iter().map(|&(left, right, result)| [left, right, result].map(token_id));
+            let makes_all =
+                vocabulary.iter().all(|(token_id, _)| canonical.symbols[token_id as usize] != NONE);
+            makes_all.then(|| tokens.collect::<Vec<_>>())
+        });
+        listed.is_some() && listed == ranked
     }
 
     fn build(

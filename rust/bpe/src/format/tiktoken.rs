@@ -4,7 +4,7 @@
 
 use super::token_list::TokenList;
 use crate::definition::CarriedParts;
-use crate::{AddedToken, Definition, Error, ErrorKind, Merges, Pretokenizer, Vocabulary};
+use crate::{AddedToken, Definition, Encoder, Error, ErrorKind, Merges, Pretokenizer, Vocabulary};
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 use std::fmt::Write;
@@ -84,19 +84,29 @@ pub(super) fn from_vocabulary(
     })
 }
 
-/// Writes a definition as a rank file.
+/// Writes a definition as a rank file, if that gives the same ids. O(bytes of the vocabulary).
 ///
 /// # Errors
-/// [`ErrorKind::Unsupported`] for a tokenizer with an explicit merge list: tiktoken merges any two tokens whose
-/// concatenation is a token, so it would give other ids.
+/// [`ErrorKind::Unsupported`] where it does not, with the reason: tiktoken knows no normalizer and no unknown token, wants a
+/// token for every byte, and merges any two tokens whose concatenation is a token, the one of the lowest id first.
 pub fn write(definition: &Definition) -> Result<Vec<u8>, Error> {
-    if definition.merges != Merges::ByTokenId
-        || !definition.whole_words_first
-        || !definition.normalization.is_empty()
-    {
-        let message = "this tokenizer has an explicit merge list or a normalizer, and a .tiktoken file holds neither: \
-                       tiktoken merges any two tokens whose concatenation is a token; save it as tokenizer.json";
-        return Err(Error::new(ErrorKind::Unsupported, message));
+    let refuse = |reason: &str| {
+        let message =
+            format!("a .tiktoken file cannot hold this tokenizer: {reason}; save it as tokenizer.json");
+        Err(Error::new(ErrorKind::Unsupported, message))
+    };
+    if !definition.normalization.is_empty() {
+        return refuse("it has a normalizer");
+    }
+    if !definition.vocabulary.missing_bytes().is_empty() {
+        return refuse("some of the 256 bytes have no token");
+    }
+    let is_ranked = definition.merges == Merges::ByTokenId && definition.whole_words_first;
+    if !is_ranked && !Encoder::is_by_ranks(&definition.vocabulary, &definition.merges) {
+        return refuse(
+            "tiktoken merges any two tokens whose concatenation is a token, by their ids, and its list of merges gives \
+             other ids for some texts",
+        );
     }
     let mut text = String::new();
     for (token_id, bytes) in definition.vocabulary.iter() {
