@@ -8,9 +8,14 @@
 //! - `(?=(\d{3})+(?!\d))`, the seams between groups of three digits, counted from the right: found in one pass over the
 //!   runs of digits.
 //!
-//! So such a list is taken apart, and what is left is an automaton (of `regex-automata`, which also does the regular
-//! parts of `fancy-regex`). Any other expression is refused here and runs through `fancy-regex`.
+//! So such a list is taken apart, and what is left is regular. An automaton over kinds of characters goes from match to
+//! match (`automaton`); where there is something between two matches, and where that automaton would be large, one of
+//! `regex-automata` looks for the next, which also does the regular parts of `fancy-regex`. Any other expression is refused
+//! here and runs through `fancy-regex`.
 
+mod automaton;
+
+use automaton::Automaton;
 use regex_automata::meta::{Config, Regex};
 use regex_automata::Input;
 use regex_syntax::ast::parse::Parser;
@@ -28,6 +33,8 @@ const STATE_CACHE_BYTES: usize = 16 << 20;
 pub(super) struct LinearRegex {
     /// The alternatives in order of preference; `None` if the seams between digits are all there is.
     alternatives: Option<Regex>,
+    /// The same, for matches that begin at a known place.
+    automaton: Option<Automaton>,
     /// By alternative: whether the last character of a match is look-ahead.
     looks_ahead: Vec<bool>,
     /// The runs of digits, if the seams between them are looked for, before any alternative.
@@ -60,14 +67,38 @@ impl LinearRegex {
         };
         Some(Self {
             alternatives: if regular.is_empty() { None } else { Some(build(&regular)?) },
+            automaton: Automaton::new(&regular, &looks_ahead),
             looks_ahead,
             digits: if digits { Some(build(&[r"\d+".to_owned()])?) } else { None },
         })
     }
 
-    /// The matches in `text`, in order; they do not overlap.
-    pub(super) fn matches<'r>(&'r self, text: &'r str) -> impl Iterator<Item = Range<usize>> + 'r {
-        let mut seams = self.seams(text);
+    /// Calls `visit` with the matches in `text`, in order; they do not overlap.
+    pub(super) fn for_each_match<E>(
+        &self,
+        text: &str,
+        visit: &mut impl FnMut(Range<usize>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let seams = self.seams(text);
+        let Some(automaton) = self.automaton.as_ref().filter(|_| seams.is_empty()) else {
+            return self.matches(text, seams).try_for_each(visit);
+        };
+        let mut start = 0;
+        while start < text.len() {
+            start = automaton.run(text, start, visit)?;
+            let Some(found) = self.find(text, start) else { break };
+            start = found.end;
+            visit(found)?;
+        }
+        Ok(())
+    }
+
+    /// The same with the seams between digits.
+    fn matches<'r>(
+        &'r self,
+        text: &'r str,
+        mut seams: VecDeque<usize>,
+    ) -> impl Iterator<Item = Range<usize>> + 'r {
         let mut next = self.find(text, 0);
         let mut previous_end = None;
         std::iter::from_fn(move || loop {
@@ -94,10 +125,16 @@ impl LinearRegex {
     }
 
     fn find(&self, text: &str, start: usize) -> Option<Range<usize>> {
-        let found = self.alternatives.as_ref()?.search(&Input::new(text).range(start..))?;
-        let last = || text[found.range()].chars().next_back().map_or(0, char::len_utf8);
-        let look_ahead = if self.looks_ahead[found.pattern().as_usize()] { last() } else { 0 };
-        Some(found.start()..found.end() - look_ahead)
+        let here = self.automaton.as_ref().and_then(|automaton| automaton.find(&text[start..]));
+        let (alternative, found) = if let Some((alternative, length)) = here {
+            (alternative, start..start + length)
+        } else {
+            let found = self.alternatives.as_ref()?.search(&Input::new(text).range(start..))?;
+            (found.pattern(), found.range())
+        };
+        let last = || text[found.clone()].chars().next_back().map_or(0, char::len_utf8);
+        let look_ahead = if self.looks_ahead[alternative.as_usize()] { last() } else { 0 };
+        Some(found.start..found.end - look_ahead)
     }
 
     /// The places before 3, 6, 9, … last digits of every run of digits.

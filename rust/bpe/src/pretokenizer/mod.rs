@@ -262,8 +262,9 @@ fn run(steps: &[Step], piece: &str, visit: &mut Visit<'_>) -> Result<(), Error> 
     if piece.is_empty() {
         return Ok(());
     }
-    let Some((step, rest)) = steps.split_first() else {
-        return visit(piece);
+    let (step, rest) = match steps {
+        [] | [Step::ByteLevel { add_prefix_space: false, split: None, .. }] => return visit(piece),
+        [step, rest @ ..] => (step, rest),
     };
     match step {
         Step::Split(split) => split.run(piece, &mut |part| run(rest, part, visit)),

@@ -174,7 +174,7 @@ impl Split {
             visit(found, true)
         };
         match self.engine()? {
-            Engine::Linear(regex) => regex.matches(text).try_for_each(&mut visit_match)?,
+            Engine::Linear(regex) => regex.for_each_match(text, &mut visit_match)?,
             Engine::Backtracking(regex) => {
                 for found in regex.find_iter(text) {
                     visit_match(found.map_err(|error| gave_up(regex, &error))?.range())?;

@@ -138,20 +138,84 @@ mod linear_and_backtracking_agree {
 
     static COMPILED: LazyLock<Vec<Both>> = LazyLock::new(|| {
         let expressions = NAMED_PATTERNS.iter().map(|pattern| pattern.regex).chain(OTHERS);
-        let both = |expression| {
-            (LinearRegex::new(expression).unwrap(), fancy_regex::Regex::new(expression).unwrap())
-        };
         expressions.map(both).collect()
     });
+
+    fn both(expression: &str) -> Both {
+        (LinearRegex::new(expression).unwrap(), fancy_regex::Regex::new(expression).unwrap())
+    }
+
+    fn assert_they_agree((linear, backtracking): &Both, text: &str) {
+        let mut found = Vec::new();
+        let mut visit = |range| {
+            found.push(range);
+            Ok::<_, ()>(())
+        };
+        linear.for_each_match(text, &mut visit).unwrap();
+        let expected: Vec<_> = backtracking.find_iter(text).map(|found| found.unwrap().range()).collect();
+        assert_eq!(found, expected, "{} in {text:?}", backtracking.as_str());
+    }
+
+    /// What expressions are made of: matches that go on in vain, that look ahead, that end at the end only.
+    const ALTERNATIVES: [&str; 24] = [
+        r" ?\p{L}+",
+        r" ?[^\s\p{L}\p{N}]+[\r\n]*",
+        r"[^\r\n\p{L}\p{N}]?\p{L}+",
+        r"[\p{Lu}\p{M}]*[\p{Ll}\p{M}]+(?i:'s|'ll)?",
+        r"\p{N}{1,3}",
+        r"\p{N}{2}\s",
+        r"\p{N}",
+        r"\s+(?!\S)",
+        r" +(?!\S)",
+        r"\s*[\r\n]+",
+        r"\s+\z",
+        r"\s+",
+        r"\s",
+        "'(?i:s|ll)",
+        "a+l",
+        "a",
+        "aé*(?:日|🙂)",
+        "(?:é|日日){2,3}",
+        r"[^\s]\z",
+        r"!(?:\.|[^\S\n])*",
+        "🙂",
+        "l(?i:s)",
+        r"(?:\p{L}\p{L})+\s?",
+        r"[^\p{L}]{3,}",
+    ];
+
+    fn expressions() -> impl Strategy<Value = String> {
+        let alternatives = prop::collection::vec(prop::sample::select(&ALTERNATIVES[..]), 1..7);
+        (alternatives, prop::bool::weighted(0.2)).prop_map(|(mut alternatives, seams)| {
+            if seams {
+                alternatives.insert(0, r"(?=(\d{3})+(?!\d))");
+            }
+            alternatives.join("|")
+        })
+    }
 
     proptest! {
         #[test]
         fn on_every_text(text in texts()) {
-            for (linear, backtracking) in COMPILED.iter() {
-                let found: Vec<_> = linear.matches(&text).collect();
-                let expected: Vec<_> = backtracking.find_iter(&text).map(|found| found.unwrap().range()).collect();
-                prop_assert_eq!(found, expected, "{}", backtracking.as_str());
+            COMPILED.iter().for_each(|both| assert_they_agree(both, &text));
+        }
+
+        #[test]
+        fn on_every_list_of_alternatives(expression in expressions(), texts in prop::collection::vec(texts(), 1..20)) {
+            let compiled = both(&expression);
+            for text in &texts {
+                assert_they_agree(&compiled, text);
             }
+        }
+    }
+
+    #[test]
+    fn with_more_states_or_kinds_of_characters_than_are_built_beforehand() {
+        let characters: Vec<String> = ('一'..).take(300).map(String::from).collect();
+        for expression in [r"[ab]*a[ab]{14}|\s+(?!\S)".to_owned(), characters.join("|"), characters.concat()]
+        {
+            let text = format!("{} x  b{}", "abba b".repeat(40), characters.concat());
+            assert_they_agree(&both(&expression), &text);
         }
     }
 
