@@ -38,12 +38,13 @@ fn fast(
             forbid,
             within_sentences: superwords.within_sentences,
         };
-        let transition = match superwords.is_automatic {
-            true => Transition::Auto,
-            false => Transition::Size(superwords.transition_size),
+        let transition = if superwords.is_automatic {
+            Transition::Auto
+        } else {
+            Transition::Size(superwords.transition_size)
         };
         SuperwordStage {
-            units: units(superword_corpus).into(),
+            units: units(superword_corpus),
             transition,
             options,
             words: Some(words()),
@@ -206,7 +207,7 @@ proptest! {
             ..TrainingOptions::default()
         };
         let superwords = SuperwordOptions { max_words_per_token, forbid: vec![], within_sentences: false };
-        let units = units(&superword_corpus).into();
+        let units = units(&superword_corpus);
         let mut go_on = |_| ControlFlow::Continue(());
         let continued =
             continue_training(&base, pretokenizer, &units, &training, Some(&superwords), 1, &mut go_on).unwrap();

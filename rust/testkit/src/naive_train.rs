@@ -31,6 +31,7 @@ pub struct NaiveOptions {
 /// The second stage of SuperBPE.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools)] // one for each option
 pub struct NaiveSuperwords {
     /// The number of ids at which the first stage stops.
     pub transition_size: usize,

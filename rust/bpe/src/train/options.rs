@@ -66,7 +66,7 @@ pub struct SuperwordStage {
     /// What superwords may be.
     pub options: SuperwordOptions,
     /// With the pretokenizer of the first stage: superwords are counted only where each of their parts is one of its
-    /// pieces, or several (BoundlessBPE's choice, Schmidt et al. 2025). [`Transition::Auto`] needs it too.
+    /// pieces, or several (as in Schmidt et al., "Boundless Byte Pair Encoding", 2025). [`Transition::Auto`] needs it too.
     pub words: Option<Pretokenizer>,
     /// Whether [`SuperwordStage::words`] holds for all superwords, and not only for finding the transition.
     pub whole_words: bool,

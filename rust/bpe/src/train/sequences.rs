@@ -266,6 +266,7 @@ impl Sequences {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -275,7 +276,7 @@ mod tests {
             pairs.push((left, right, weight));
             Ok(())
         };
-        sequences.for_each_pair(visit).expect("visits all");
+        sequences.for_each_pair(visit).unwrap();
         pairs
     }
 
@@ -285,7 +286,7 @@ mod tests {
         let units: [(&[u32], u64); 5] =
             [(&[1, 2], 3), (&[4, 5, 6], 1 << 40), (&[7], 9), (&[1, 2], 0), (&[8, 9, 8, 9], 5)];
         for (unit, weight) in units {
-            sequences.push(unit.iter().copied(), weight).expect("fits");
+            sequences.push(unit.iter().copied(), weight).unwrap();
         }
         // The first unit becomes one token, the second two, the last two of two slots each.
         sequences.replace(1, 2, 3, 20);
@@ -303,9 +304,9 @@ mod tests {
     #[test]
     fn the_weight_of_a_long_unit_is_found_from_any_of_its_tokens() {
         let mut sequences = Sequences::new();
-        sequences.push([1, 2].into_iter(), 7).expect("fits");
-        sequences.push(vec![3; 1000].into_iter(), 8).expect("fits");
-        sequences.push(vec![4; 1000].into_iter(), 1 << 33).expect("fits");
+        sequences.push([1, 2].into_iter(), 7).unwrap();
+        sequences.push(vec![3; 1000].into_iter(), 8).unwrap();
+        sequences.push(vec![4; 1000].into_iter(), 1 << 33).unwrap();
         for _ in 0..2 {
             for (slot, weight) in
                 [(1, 7), (2, 7), (4, 8), (600, 8), (1003, 8), (1005, 1 << 33), (2004, 1 << 33)]

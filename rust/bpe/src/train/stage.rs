@@ -9,7 +9,7 @@ use super::reduction::reduce;
 use super::sequences::Sequences;
 use super::superwords::SuperwordOptions;
 use super::token_store::TokenStore;
-use super::tokenizing::{tokenize, tokenize_on};
+use super::tokenizing::{tokenize, tokenize_on, UnitEncoder};
 use super::watch::{Phase, Watch};
 use crate::encode::Encoder;
 use crate::{Error, ErrorKind, MergeTable, Pretokenizer, Vocabulary};
@@ -104,7 +104,8 @@ impl Stage<'_> {
         watch: &mut Watch<'_>,
     ) -> Result<TokenStore, Error> {
         let store = self.memory.new_store();
-        tokenize(units, encoder, &growing.lengths(), words, see, store, self.threads, watch)
+        let unit_encoder = UnitEncoder { encoder, lengths: &growing.lengths(), words };
+        tokenize(units, unit_encoder, see, store, self.threads, watch)
     }
 
     fn run_on_store(
@@ -124,7 +125,7 @@ impl Stage<'_> {
             }
             // The merges went below what was kept: the same again with the merges made, and a lower cutoff.
             let merges = MergeTable::new(&Vocabulary::default(), &growing.merges_from(n_merges));
-            store = tokenize_on(store, &merges, self.threads, watch)?;
+            store = tokenize_on(&store, &merges, self.threads, watch)?;
         }
     }
 

@@ -158,6 +158,7 @@ fn read(path: &Path, start: u64, length: usize) -> Result<Sequences, Error> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -168,7 +169,7 @@ mod tests {
         let unit = |number: u32| (number..number + 3 + number % 50, u64::from(number) << (number % 24));
         for number in 0..200_000 {
             let (token_ids, weight) = unit(number);
-            store.push(token_ids, weight).expect("is written");
+            store.push(token_ids, weight).unwrap();
         }
         assert!(store.n_chunks() > 3);
         let mut number = 1; // the first has no weight
@@ -179,11 +180,11 @@ mod tests {
                 number += 1;
                 Ok(())
             };
-            store.chunk(chunk).and_then(|chunk| chunk.for_each_unit(check)).expect("is read");
+            store.chunk(chunk).and_then(|chunk| chunk.for_each_unit(check)).unwrap();
         }
         assert_eq!(number, 200_000);
-        let path = store.file.as_ref().expect("was made").path().to_owned();
-        std::fs::write(&path, b"short").expect("is there");
+        let path = store.file.as_ref().unwrap().path().to_owned();
+        std::fs::write(&path, b"short").unwrap();
         assert!(store.chunk(0).is_err_and(|error| error.to_string().contains("cannot be read")));
         drop(store);
         assert!(!path.exists());

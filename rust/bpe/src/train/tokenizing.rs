@@ -15,19 +15,27 @@ use std::sync::Mutex;
 /// Memory of the caches of a thread.
 const CACHE_BYTES: usize = 16 << 20;
 
-/// Tokenizes units with an encoder, on `threads` threads, into a store that is empty. `lengths` has the bytes of each
-/// token, by id. With `words`, what is stored are runs of tokens that each are one whole piece of that pretokenizer; the
-/// other tokens are left out, and end a run. `see` is called with all tokens.
+/// What turns units into tokens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct UnitEncoder<'e> {
+    pub(super) encoder: &'e Encoder,
+    /// The bytes of each token, by id.
+    pub(super) lengths: &'e [u32],
+    /// If there is such a pretokenizer, only runs of tokens that each are one whole piece of it are stored; the other
+    /// tokens end a run.
+    pub(super) words: Option<&'e Pretokenizer>,
+}
+
+/// Tokenizes units on `threads` threads, into a store that is empty. `see` is called with all tokens.
 pub(super) fn tokenize(
     units: &UnitCounts,
-    encoder: &Encoder,
-    lengths: &[u32],
-    words: Option<&Pretokenizer>,
+    unit_encoder: UnitEncoder<'_>,
     mut see: impl FnMut(u32),
     mut store: TokenStore,
     threads: usize,
     watch: &mut Watch<'_>,
 ) -> Result<TokenStore, Error> {
+    let UnitEncoder { encoder, lengths, words } = unit_encoder;
     watch.phase(Phase::Tokenizing, units.n_bytes());
     let scratches = Mutex::new(Vec::new());
     let tokenize_block = |block: &Block| {
@@ -118,13 +126,13 @@ fn give_back(scratches: &Mutex<Vec<Scratch>>, scratch: Scratch) {
 
 /// Applies further merges to a text that is tokenized already.
 pub(super) fn tokenize_on(
-    store: TokenStore,
+    store: &TokenStore,
     merges: &MergeTable,
     threads: usize,
     watch: &mut Watch<'_>,
 ) -> Result<TokenStore, Error> {
     watch.phase(Phase::Tokenizing, store.n_chunks() as u64);
-    let mut merged = store.like();
+    let mut further = store.like();
     let merge_chunk = |&number: &usize| {
         let mut scratch = MergeScratch::default();
         let (mut token_ids, mut ends) = (Vec::new(), Vec::new());
@@ -147,11 +155,11 @@ pub(super) fn tokenize_on(
         |(token_ids, ends)| {
             let mut start = 0;
             for (end, weight) in ends {
-                merged.push(token_ids[start..end].iter().copied(), weight)?;
+                further.push(token_ids[start..end].iter().copied(), weight)?;
                 start = end;
             }
             Ok(ControlFlow::Continue(()))
         },
     )?;
-    Ok(merged)
+    Ok(further)
 }
