@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use portmanteau_bpe::format::{bundled, huggingface, tiktoken};
-use portmanteau_bpe::{Definition, ErrorKind, Merges, Pretokenizer, Scratch, SpecialTokens, Tokenizer};
+use portmanteau_bpe::{
+    Definition, ErrorKind, Merges, Pretokenizer, Scratch, SpecialTokens, Tokenizer, Vocabulary,
+};
 
 /// A tokenizer as training returns it: these special tokens, all bytes, "ab" and "abab".
 fn trained(special_tokens: &[&str]) -> Tokenizer {
@@ -63,9 +65,21 @@ fn a_rank_file_comes_back_byte_for_byte() {
 }
 
 #[test]
-fn a_merge_list_does_not_become_a_rank_file() {
-    let error = tiktoken::write(trained(&[]).definition()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
+fn a_merge_list_becomes_a_rank_file_if_ranks_give_the_same() {
+    let list = trained(&[]);
+    let saved = tiktoken::write(list.definition()).unwrap();
+    let pretokenizer = list.definition().pretokenizer.clone();
+    let ranks = Tokenizer::new(tiktoken::read(&saved, pretokenizer, vec![]).unwrap()).unwrap();
+    let text = "abab cabab a";
+    assert_eq!(encode(&ranks, text), encode(&list, text));
+
+    // By ranks "abc" is made of "a" and "bc".
+    let mut tokens: Vec<(u32, Vec<u8>)> = (0..=255).map(|byte: u8| (u32::from(byte), vec![byte])).collect();
+    tokens.extend([(256, b"bc".to_vec()), (257, b"ab".to_vec()), (258, b"abc".to_vec())]);
+    let vocabulary = Vocabulary::new(tokens).unwrap();
+    let merges = Merges::from_pairs(&vocabulary, &[(98, 99), (97, 98), (257, 99)]).unwrap();
+    let other = Definition { vocabulary: vocabulary.into(), merges, ..list.definition().clone() };
+    assert_eq!(tiktoken::write(&other).unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
 /// A bundled vocabulary of the bytes in descending order and of pairs of token ids.
