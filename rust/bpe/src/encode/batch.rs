@@ -11,7 +11,7 @@ use super::cache::{self, Key, ShortTable, LONGEST_SHORT, NOWHERE};
 use super::canonical::NONE;
 use super::dispatch::with_best_features;
 use super::ids::Ids;
-use super::merge::{merge_side_by_side, Word};
+use super::merge::{merge_side_by_side, Question, Word, SIDE_BY_SIDE};
 use super::words::{Rule, Words};
 use super::{Pretokens, Scratch};
 use crate::{Error, ErrorKind};
@@ -21,8 +21,8 @@ use std::ops::Range;
 /// cache.
 const BATCH: usize = 512;
 
-/// Words that are merged side by side: more than their memory takes to arrive.
-const SIDE_BY_SIDE: usize = 32;
+/// Room for the symbols of a short word.
+const MOST_SYMBOLS: usize = LONGEST_SHORT + 1;
 
 /// What is known of the words of a batch.
 #[derive(Debug)]
@@ -40,7 +40,11 @@ pub(super) struct Batch {
     new: Vec<usize>,
     /// The ids of the gaps.
     gap_ids: Vec<u32>,
-    merging: Vec<Word<{ LONGEST_SHORT + 1 }>>,
+    /// The numbers of those of them that are merged side by side.
+    to_merge: Vec<usize>,
+    merging: Vec<Word<MOST_SYMBOLS>>,
+    /// What merging asks.
+    questions: Vec<Question>,
 }
 
 /// A word that is not in the cache of short words.
@@ -58,8 +62,6 @@ struct Gap {
     candidate: Option<u32>,
     /// What it comes out as, in [`Batch::gap_ids`].
     ids: Range<usize>,
-    /// Its place in [`Batch::merging`], or [`NONE`].
-    merging: u32,
 }
 
 impl Default for Batch {
@@ -73,7 +75,9 @@ impl Default for Batch {
             gaps: Vec::new(),
             new: Vec::new(),
             gap_ids: Vec::new(),
-            merging: vec![Word::default(); BATCH],
+            to_merge: Vec::new(),
+            merging: vec![Word::default(); SIDE_BY_SIDE],
+            questions: Vec::new(),
         }
     }
 }
@@ -282,8 +286,8 @@ impl Words {
     #[inline(always)]
     fn encode_new_words(&self, text: &[u8], scratch: &mut Scratch) -> Result<(), Error> {
         let Scratch { batch, symbols, merge, long_words, .. } = scratch;
-        let Batch { gaps, new, gap_ids, merging, .. } = batch;
-        let mut n_merging = 0;
+        let Batch { gaps, new, gap_ids, to_merge, merging, keys, questions, .. } = batch;
+        to_merge.clear();
         for &number in &*new {
             let gap = &mut gaps[number];
             let word = &text[gap.range.clone()];
@@ -295,10 +299,8 @@ impl Words {
                 gap_ids.extend_from_slice(known);
             } else if let Some(whole) = self.whole_word(gap.candidate, gap.hash, word) {
                 gap_ids.push(whole);
-            } else if let (Rule::Canonical(canonical), true) = (&self.rule, is_short) {
-                merging[n_merging].start(word.iter().map(|&byte| u32::from(byte)), &self.merges(canonical));
-                gap.merging = n_merging as u32;
-                n_merging += 1;
+            } else if is_short && matches!(self.rule, Rule::Canonical(_)) {
+                to_merge.push(number);
             } else {
                 self.merge_word(word, symbols, merge)?;
                 gap_ids.extend_from_slice(symbols);
@@ -309,21 +311,34 @@ impl Words {
             gap.ids = start..gap_ids.len();
         }
         let Rule::Canonical(canonical) = &self.rule else { return Ok(()) };
-        for words in merging[..n_merging].chunks_mut(SIDE_BY_SIDE) {
-            merge_side_by_side(words, &self.merges(canonical));
+        let merges = self.merges(canonical);
+        let n_before = gap_ids.len();
+        let mut n_ids = n_before;
+        gap_ids.resize(n_before + to_merge.len() * MOST_SYMBOLS, 0);
+        for numbers in to_merge.chunks(SIDE_BY_SIDE) {
+            for (word, &number) in merging.iter_mut().zip(numbers) {
+                let gap = &gaps[number];
+                word.start_bytes(cache::bytes(&keys[gap.number]), gap.range.len(), &merges);
+            }
+            merge_side_by_side(&mut merging[..numbers.len()], &merges, questions);
+            for (word, &number) in merging.iter().zip(numbers) {
+                let start = n_ids;
+                if let Some(out) = gap_ids[start..].first_chunk_mut() {
+                    n_ids += word.write_symbols(out);
+                }
+                gaps[number].ids = start..n_ids;
+            }
         }
-        for &number in &*new {
-            let gap = &mut gaps[number];
-            if gap.merging == NONE {
-                continue;
-            }
-            let start = gap_ids.len();
-            let symbols = merging[gap.merging as usize].symbols();
-            gap_ids.extend(symbols.map(|symbol| canonical.token_ids[symbol as usize]));
-            gap.ids = start..gap_ids.len();
-            if gap_ids[start..].contains(&NONE) {
-                return Err(self.no_token_in(&text[gap.range.clone()]));
-            }
+        gap_ids.truncate(n_ids);
+        for id in &mut gap_ids[n_before..] {
+            *id = canonical.token_ids[*id as usize];
+        }
+        if gap_ids[n_before..].contains(&NONE) {
+            let lacking = to_merge
+                .iter()
+                .map(|&number| &gaps[number])
+                .find(|gap| gap_ids[gap.ids.clone()].contains(&NONE));
+            return lacking.map_or(Ok(()), |gap| Err(self.no_token_in(&text[gap.range.clone()])));
         }
         Ok(())
     }
@@ -348,6 +363,6 @@ impl Words {
 
 impl Gap {
     fn new(number: usize, n_before: usize) -> Self {
-        Self { number, n_before, range: 0..0, hash: 0, candidate: None, ids: 0..0, merging: NONE }
+        Self { number, n_before, range: 0..0, hash: 0, candidate: None, ids: 0..0 }
     }
 }

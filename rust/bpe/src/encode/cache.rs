@@ -58,6 +58,13 @@ pub(crate) fn key(text: &[u8], start: u32, length: u32) -> Key {
     [bytes as u64 & mask[0], (bytes >> 64) as u64 & mask[1] | (length as u64) << 56]
 }
 
+/// The bytes of the short word that has this key, padded with zeros.
+#[inline(always)]
+pub(super) fn bytes(key: &Key) -> [u8; LONGEST_SHORT + 1] {
+    let mask = &MASKS[LONGEST_SHORT];
+    (u128::from(key[0]) | u128::from(key[1] & mask[1]) << 64).to_le_bytes()
+}
+
 /// A word and its ids: the key, all zeros where there is no word; then up to four ids of 32 bits each, their number in the
 /// top byte of the first. Of more than four, the second says where they start in the pool.
 type Entry = [u64; 4];

@@ -5,14 +5,32 @@
 //! array. Words of up to 16, 32 and 64 symbols ([`Word`]) take one pass over an array of that fixed size, which
 //! compiles to a few vector instructions; a key holds rank and place, so that its minimum is the leftmost of the lowest
 //! rank, and a bit mask of the places still in use says who the neighbours are. What costs is waiting for the memory in
-//! which a pair is looked up, so a step asks for the memory of its two new pairs and reads them at the next step;
-//! several words may take their steps in turn meanwhile ([`merge_side_by_side`]).
+//! which a pair is looked up, so several words take their steps in turn ([`merge_side_by_side`]): what a step needs to know of
+//! its two new pairs is put on a list of questions, whose memory is asked for, and answered before the next step.
+//!
+//! **Early merges.** Almost half of the merges of a word of bytes are made before the first step, all at once
+//! ([`Word::start_bytes`]): those of two bytes that are sure to merge. Symbols are numbered by rank. Take x and y in z x y c,
+//! which merge to r. They merge early if
+//!
+//! 1. every merge of y with something that starts with c makes a symbol above r, and so does every merge of something that
+//!    ends with z with x;
+//! 2. everything that r is a part of is above r.
+//!
+//! By 1 the rule is sure to merge them: the first merge that took one of the two without the other would be one of those, and
+//! would be made although r, which is lower, could be. By 2 it makes no difference that they merge too soon: as long as the rule
+//! would leave them as they are, it could make r, so it makes nothing above r, hence nothing of which r is a part; and all
+//! other pairs are the same with r in their place. Two early merges never overlap, as each would be lower than the
+//! other. Where only symbols below a limit are made, there are fewer of the merges of 1 and 2, so both still hold.
+//! A vocabulary may have merges against 2: a token that was added later with a low rank (Llama 3). For every two bytes
+//! `rows::BytePair` has the least symbol of the merges of 1, and whether 2 holds.
 //!
 //! Longer sequences keep a tree of minima over blocks of 16 places: a merge changes three places and the minima above
 //! them, O(log n). Altogether O(n log n), whatever the symbols are, in 17 bytes of memory for each; so very long pretokens are
 //! cut before (`windows`).
 
 use super::dispatch::with_best_features;
+use super::rows::BytePair;
+use super::words::MergesBelow;
 use crate::merges::MergeTable;
 use crate::Interrupt;
 
@@ -27,10 +45,12 @@ pub trait MergeRule {
     fn rank(&self, left: u32, right: u32) -> u32;
     /// What a pair of this rank becomes.
     fn merged(&self, left: u32, right: u32, rank: u32) -> u32;
-    /// Asks for the memory that [`MergeRule::prefetch_pair`] will read.
+    /// Asks for the memory that [`MergeRule::may_merge`] will read.
     fn prefetch_left(&self, _left: u32) {}
-    /// Asks for the memory that [`MergeRule::rank`] will read.
-    fn prefetch_pair(&self, _left: u32, _right: u32) {}
+    /// Asks for the memory that [`MergeRule::rank`] will read; `false` if it is easily seen that the pair does not merge.
+    fn may_merge(&self, _left: u32, _right: u32) -> bool {
+        true
+    }
 }
 
 impl MergeRule for MergeTable {
@@ -93,26 +113,67 @@ fn merge_word<const LANES: usize>(symbols: &mut Vec<u32>, rule: &impl MergeRule)
     symbols.extend(word.symbols());
 }
 
-/// Merges up to 64 words that are started; they take their steps in turn.
+/// Words that may be merged side by side.
+pub(super) const SIDE_BY_SIDE: usize = 64;
+
+/// A pair whose rank is not known yet.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Question {
+    left: u32,
+    right: u32,
+    /// The number of the word.
+    word: u32,
+    /// The place of `left` in the word.
+    place: u32,
+}
+
+/// Merges up to [`SIDE_BY_SIDE`] words that are started; they take their steps in turn. `questions` is memory that is kept
+/// from one call to the next.
 #[inline(always)]
-pub(super) fn merge_side_by_side<const LANES: usize>(words: &mut [Word<LANES>], rule: &impl MergeRule) {
+pub(super) fn merge_side_by_side<const LANES: usize>(
+    words: &mut [Word<LANES>],
+    rule: &impl MergeRule,
+    questions: &mut Vec<Question>,
+) {
     // The words that are not done, by number.
-    let mut busy = [0_u8; 64];
-    let n_words = words.len().min(busy.len());
-    let words = &mut words[..n_words];
+    let mut busy = [0_u8; SIDE_BY_SIDE];
     for (number, busy) in busy.iter_mut().enumerate() {
         *busy = number as u8;
     }
-    let mut n_busy = words.len();
-    while n_busy > 0 {
-        let mut kept = 0;
-        for &number in &busy[..n_busy] {
-            words[usize::from(number)].prefetch(rule);
+    let mut n_busy = words.len().min(SIDE_BY_SIDE);
+    questions.resize(SIDE_BY_SIDE * LANES, Question::default());
+    let mut n_questions = 0;
+    for (word, number) in words.iter().zip(0..) {
+        for question in word.first_questions(number) {
+            questions[n_questions] = question;
+            n_questions += 1;
+            rule.prefetch_left(question.left);
         }
+    }
+    while n_busy > 0 {
+        // Nobody can foresee which pairs may merge, so what is written counts, or not, without a branch.
+        let mut n_open = 0;
+        for number in 0..n_questions {
+            let question = questions[number];
+            questions[n_open] = question;
+            n_open += usize::from(rule.may_merge(question.left, question.right));
+        }
+        for question in &questions[..n_open] {
+            let rank = rule.rank(question.left, question.right);
+            words[question.word as usize].set_rank(question.place as usize, rank);
+        }
+        n_questions = 0;
+        let mut kept = 0;
         for place in 0..n_busy {
             let number = busy[place];
+            let word = &mut words[usize::from(number)];
+            let Some(place) = word.make_next(rule) else { continue };
             busy[kept] = number;
-            kept += usize::from(words[usize::from(number)].step(rule));
+            kept += 1;
+            for (is_there, question) in word.next_questions(u32::from(number), place) {
+                questions[n_questions] = question;
+                n_questions += usize::from(is_there);
+            }
         }
         n_busy = kept;
     }
@@ -126,13 +187,15 @@ pub(super) struct Word<const LANES: usize> {
     symbols: [u32; LANES],
     /// The places in use, as bits.
     used: u64,
-    /// Where the last merge was made: the ranks of the pairs on both sides are not known yet.
+    /// Where the last [`Word::step`] made a merge: the ranks of the pairs on both sides are not known yet.
     merged: u32,
+    /// The places that early merges leave without a rank that is known, as bits.
+    unknown: u64,
 }
 
 impl<const LANES: usize> Default for Word<LANES> {
     fn default() -> Self {
-        Self { keys: [NO_MERGE; LANES], symbols: [0; LANES], used: 0, merged: NONE }
+        Self { keys: [NO_MERGE; LANES], symbols: [0; LANES], used: 0, merged: NONE, unknown: 0 }
     }
 }
 
@@ -143,6 +206,7 @@ impl<const LANES: usize> Word<LANES> {
         let n_symbols = symbols.len().min(LANES);
         self.used = u64::MAX >> (64 - n_symbols);
         self.merged = NONE;
+        self.unknown = 0;
         for (own, symbol) in self.symbols.iter_mut().zip(symbols) {
             *own = symbol;
         }
@@ -152,10 +216,71 @@ impl<const LANES: usize> Word<LANES> {
         }
     }
 
+    /// Takes a word of at least one byte, padded with zeros, makes its early merges, and leaves the questions that these raise.
+    #[inline(always)]
+    pub(super) fn start_bytes(&mut self, bytes: [u8; LANES], n_bytes: usize, rule: &MergesBelow<'_>) {
+        const { assert!(LANES <= 32, "early merges are the bits of a u32") };
+        self.merged = NONE;
+        // One place further, so that there is one before the first.
+        let mut pairs = [[BytePair::NONE; 2]; LANES];
+        let pairs = pairs.as_flattened_mut();
+        for place in 0..LANES - 1 {
+            let pair = rule.byte_pair(bytes[place], bytes[place + 1]);
+            pairs[place + 1] = if place + 1 < n_bytes { pair } else { BytePair::NONE };
+        }
+        let mut early = 0_u32;
+        for place in 0..LANES {
+            let [before, own, after] = [pairs[place], pairs[place + 1], pairs[place + 2]];
+            let result = own.result();
+            let is_early = (own.rival() != 0) & (result < before.rival()) & (result < after.rival());
+            early |= if is_early { 1 << place } else { 0 };
+        }
+        let known = !(early | early << 1 | early >> 1);
+        for place in 0..LANES {
+            let result = pairs[place + 1].result();
+            let is_early = early & 1 << place != 0;
+            let is_known = known & 1 << place != 0 && result != NO_MERGE;
+            self.symbols[place] = if is_early { result } else { u32::from(bytes[place]) };
+            self.keys[place] = if is_known { result * LANES as u32 + place as u32 } else { NO_MERGE };
+        }
+        let early = u64::from(early);
+        self.used = (u64::MAX >> (64 - n_bytes)) & !(early << 1);
+        let last = 1 << self.used.ilog2();
+        self.unknown = (early | early >> 1) & self.used & !last;
+    }
+
+    /// What early merges leave to be asked.
+    #[inline(always)]
+    fn first_questions(&self, number: u32) -> impl Iterator<Item = Question> + '_ {
+        let mut unknown = self.unknown;
+        std::iter::from_fn(move || {
+            let place = (unknown != 0).then(|| unknown.trailing_zeros())?;
+            unknown &= unknown - 1;
+            let after = (self.used & (u64::MAX - 1) << place).trailing_zeros();
+            let [left, right] = [place, after].map(|place| self.symbols[place as usize % LANES]);
+            Some(Question { left, right, word: number, place })
+        })
+    }
+
+    /// What a merge leaves to be asked: of the pairs that it is the left and the right part of, if they are there.
+    #[inline(always)]
+    fn next_questions(&self, number: u32, place: usize) -> [(bool, Question); 2] {
+        let symbol_at = |place: u32| self.symbols[place as usize % LANES];
+        let symbol = self.symbols[place % LANES];
+        let after = self.used & (u64::MAX - 1) << place;
+        let right = symbol_at(after.trailing_zeros());
+        let before = self.used & ((1 << place) - 1);
+        let place_before = 63_u32.wrapping_sub(before.leading_zeros());
+        let left = symbol_at(place_before);
+        [
+            (after != 0, Question { left: symbol, right, word: number, place: place as u32 }),
+            (before != 0, Question { left, right: symbol, word: number, place: place_before }),
+        ]
+    }
+
     #[inline(always)]
     fn look_up(&mut self, left: usize, right: usize, rule: &impl MergeRule) {
-        let rank = rule.rank(self.symbols[left % LANES], self.symbols[right % LANES]);
-        self.keys[left % LANES] = if rank == NO_MERGE { NO_MERGE } else { rank * LANES as u32 + left as u32 };
+        self.set_rank(left, rule.rank(self.symbols[left % LANES], self.symbols[right % LANES]));
     }
 
     /// Makes the next merge; `false` if there is none.
@@ -165,41 +290,40 @@ impl<const LANES: usize> Word<LANES> {
             let place = self.merged as usize;
             if let Some(after) = self.after(place) {
                 self.look_up(place, after, rule);
-            } else {
-                self.keys[place % LANES] = NO_MERGE;
             }
             if let Some(before) = self.before(place) {
                 self.look_up(before, place, rule);
             }
         }
+        self.make_next(rule).is_some()
+    }
+
+    /// Makes the next merge, and forgets the ranks of the pairs that it changes; returns where it was made.
+    #[inline(always)]
+    fn make_next(&mut self, rule: &impl MergeRule) -> Option<usize> {
         let least = self.keys.iter().fold(NO_MERGE, |least, &key| least.min(key));
         if least == NO_MERGE {
-            return false;
+            return None;
         }
         let place = least as usize % LANES;
-        let Some(right) = self.after(place) else { return false };
+        let right = self.after(place)?;
         let symbol = rule.merged(self.symbols[place], self.symbols[right % LANES], least / LANES as u32);
         self.symbols[place] = symbol;
         self.used &= !(1 << right);
         self.keys[right % LANES] = NO_MERGE;
+        self.keys[place] = NO_MERGE;
+        // Where there is none before, of the last place, which has no pair.
+        let before = 63_u32.wrapping_sub((self.used & ((1 << place) - 1)).leading_zeros());
+        self.keys[before as usize % LANES] = NO_MERGE;
         self.merged = place as u32;
         rule.prefetch_left(symbol);
-        true
+        Some(place)
     }
 
-    /// Asks for the memory that the next step will read.
     #[inline(always)]
-    fn prefetch(&self, rule: &impl MergeRule) {
-        if self.merged != NONE {
-            let place = self.merged as usize;
-            let symbol = self.symbols[place % LANES];
-            if let Some(after) = self.after(place) {
-                rule.prefetch_pair(symbol, self.symbols[after % LANES]);
-            }
-            if let Some(before) = self.before(place) {
-                rule.prefetch_pair(self.symbols[before % LANES], symbol);
-            }
-        }
+    fn set_rank(&mut self, place: usize, rank: u32) {
+        self.keys[place % LANES] =
+            if rank == NO_MERGE { NO_MERGE } else { rank * LANES as u32 + place as u32 };
     }
 
     #[inline]
@@ -212,6 +336,17 @@ impl<const LANES: usize> Word<LANES> {
     fn before(&self, place: usize) -> Option<usize> {
         let before = self.used & ((1 << place) - 1);
         (before != 0).then(|| 63 - before.leading_zeros() as usize)
+    }
+
+    /// Writes the symbols that are left to `out`, in order, and perhaps rubbish behind them; returns how many.
+    #[inline(always)]
+    pub(super) fn write_symbols(&self, out: &mut [u32; LANES]) -> usize {
+        let mut n_symbols = 0;
+        for (place, &symbol) in self.symbols.iter().enumerate() {
+            out[n_symbols % LANES] = symbol;
+            n_symbols += (self.used >> place & 1) as usize;
+        }
+        n_symbols
     }
 
     /// The symbols that are left, in order.
@@ -350,3 +485,7 @@ fn set(levels: &mut [Vec<u32>], place: u32, rank: u32) {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -6,7 +6,6 @@
 //! have a table of their own.
 
 use super::merge::{MergeRule, NO_MERGE};
-use super::prefetch;
 
 const BITS: u32 = 21;
 const SYMBOL: u64 = (1 << BITS) - 1;
@@ -75,11 +74,6 @@ impl MergeRule for PairTable {
             }
             place = (place + 1) & (self.entries.len() - 1);
         }
-    }
-
-    #[inline]
-    fn prefetch_pair(&self, left: u32, right: u32) {
-        prefetch(self.entries.as_ptr().wrapping_add(self.home(pair(left, right))));
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 
 use super::canonical::{Canonical, NONE};
 use super::merge::{merge_all, MergeRule, MergeScratch, NO_MERGE};
-use super::rows::PairRows;
+use super::rows::{BytePair, PairRows};
 use super::seams::Seams;
 use super::UnknownToken;
 use crate::{Error, ErrorKind, MergeTable, Vocabulary};
@@ -33,8 +33,16 @@ pub(super) enum Rule {
 /// The merges that make symbols below a limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MergesBelow<'r> {
-    pairs: &'r PairRows,
-    limit: u32,
+    pub(super) pairs: &'r PairRows,
+    pub(super) limit: u32,
+}
+
+impl MergesBelow<'_> {
+    /// What is known of two bytes.
+    #[inline(always)]
+    pub(super) fn byte_pair(&self, left: u8, right: u8) -> BytePair {
+        self.pairs.byte_pair(left, right).below(self.limit)
+    }
 }
 
 impl MergeRule for MergesBelow<'_> {
@@ -59,8 +67,8 @@ impl MergeRule for MergesBelow<'_> {
     }
 
     #[inline(always)]
-    fn prefetch_pair(&self, left: u32, right: u32) {
-        self.pairs.prefetch_pair(left, right);
+    fn may_merge(&self, left: u32, right: u32) -> bool {
+        self.pairs.may_merge(left, right)
     }
 }
 
