@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 import portmanteau as pm
-from portmanteau import commands, training
+from portmanteau import training
 from portmanteau.cli import main
 from portmanteau.packing import PackPlan, pack
 from portmanteau.token_files import TokenFile, write_tokens
@@ -277,7 +277,7 @@ def test_a_capacity_of_nothing_is_refused(token_file, capsys):
 
 
 def test_a_folder_that_cannot_be_written_is_named(monkeypatch, capsys):
-    monkeypatch.setattr(commands.os, "access", lambda *_: False)  # root may write everywhere
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
     arguments = ["encode", "corpus.jsonl", "--tokenizer", "r50k_base", "-o", "t.arrow"]
     assert "cannot be written" in error_line(arguments, capsys)
 

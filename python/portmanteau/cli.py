@@ -300,6 +300,10 @@ def _weight(text: str) -> tuple[str, float]:
 
 def _add_text_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="files of text")
+    _add_reading_options(parser)
+
+
+def _add_reading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text-column", default="text", metavar="NAME", help="the key or column of the text (default: text)"
     )
@@ -384,14 +388,21 @@ def _add_inspect(subparsers: Any) -> None:
         commands.run_inspect,
         "show what is in a tokenizer, a file of tokens or a plan",
         [
-            "Shows what a tokenizer, a file of tokens or a plan holds. Which of them it is, the command finds out."
+            "Shows what a tokenizer, a file of tokens or a plan holds. Which of them it is, the command finds out.",
+            "With --curve, shows instead how many bytes of a text a token holds, at all sizes that the vocabulary had "
+            "while it grew: with its first merges alone. The text is encoded once.",
         ],
         "portmanteau inspect tokenizer.json",
     )
     parser.add_argument(
         "source", metavar="SOURCE", help="a tokenizer (a file or a bundled name), tokens or a plan"
     )
+    parser.add_argument(
+        "--curve", nargs="+", metavar="TEXT", help="show bytes per token of these files of text at all sizes"
+    )
+    parser.add_argument("--plot", metavar="FILE", help="with --curve: draw it, as .svg or .png")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_reading_options(parser)
 
 
 def _add_bench(subparsers: Any) -> None:

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import itertools
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from portmanteau import data, inspecting, packing, reading, training
 from portmanteau.errors import EncodingError, FileError, InternalError, UnsupportedError
-from portmanteau.files import write_atomically
+from portmanteau.files import check_writable, write_atomically
 from portmanteau.token_files import TokenFile, write_tokens
 from portmanteau.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from portmanteau.batch import TokenBatch
 
 __all__ = [
@@ -82,7 +83,7 @@ def run_continue_training(arguments: argparse.Namespace) -> None:
 def run_encode(arguments: argparse.Namespace) -> None:
     """``portmanteau encode``."""
     if arguments.output:
-        _check_folder(arguments.output)
+        check_writable(arguments.output)
     tokenizer = Tokenizer.load(arguments.tokenizer)
     if not arguments.output:
         for batch in _encoded(arguments, tokenizer):
@@ -97,7 +98,7 @@ def run_encode(arguments: argparse.Namespace) -> None:
 def run_pack(arguments: argparse.Namespace) -> None:
     """``portmanteau pack``."""
     if arguments.output:
-        _check_folder(arguments.output)
+        check_writable(arguments.output)
     lengths = TokenFile.open(arguments.tokens).lengths
     plan = packing.pack(
         lengths,
@@ -117,8 +118,44 @@ def run_pack(arguments: argparse.Namespace) -> None:
 
 def run_inspect(arguments: argparse.Namespace) -> None:
     """``portmanteau inspect``."""
+    if arguments.curve:
+        _inspect_curve(arguments)
+        return
+    if arguments.plot:
+        raise UnsupportedError("--plot draws the curve of a text; name the text with --curve")
     facts = inspecting.inspect(arguments.source)
     _print(json.dumps(facts, ensure_ascii=False, indent=2) if arguments.json else inspecting.as_text(facts))
+
+
+def _inspect_curve(arguments: argparse.Namespace) -> None:
+    from portmanteau import plots
+
+    file_format = Path(arguments.plot or "").suffix.lower().removeprefix(".")
+    if arguments.plot:
+        if file_format not in ("svg", "png"):
+            message = f"{arguments.plot}: a plot is an .svg or a .png; give the file one of these endings"
+            raise UnsupportedError(message, path=arguments.plot)
+        check_writable(arguments.plot)
+        plots.require_matplotlib()
+    tokenizer = Tokenizer.load(arguments.source)
+    with _encoding_bar() as bar:
+        facts = inspecting.inspect_curve(
+            tokenizer,
+            reading.documents(arguments.curve, text_column=arguments.text_column),
+            threads=arguments.threads,
+            progress=bar.update,
+        )
+    facts = {"kind": "curve", "source": arguments.source} | facts
+    if arguments.plot:
+        points = [(point["vocab_size"], point["bytes_per_token"] or 0.0) for point in facts["points"]]
+        content = plots.draw_curves(
+            {arguments.source: points}, first_superword=facts["first_superword"], file_format=file_format
+        )
+        write_atomically(arguments.plot, lambda stream: stream.write(content))
+        tell(f"wrote {arguments.plot}")
+    _print(
+        json.dumps(facts, ensure_ascii=False, indent=2) if arguments.json else inspecting.curve_as_text(facts)
+    )
 
 
 def run_bench_encode(arguments: argparse.Namespace) -> None:
@@ -126,7 +163,7 @@ def run_bench_encode(arguments: argparse.Namespace) -> None:
     from portmanteau.benchmarking import encode, tables
 
     if arguments.out:
-        _check_folder(arguments.out)
+        check_writable(arguments.out)
     peers, missing = encode.contenders(arguments.peer)
     _tell_missing(missing)
     record = encode.compare(
@@ -148,7 +185,7 @@ def run_bench_train(arguments: argparse.Namespace) -> None:
     from portmanteau.benchmarking import train, training_tables
 
     if arguments.out:
-        _check_folder(arguments.out)
+        check_writable(arguments.out)
     peers, missing = train.contenders(arguments.peer)
     _tell_missing(missing)
     record = train.compare(
@@ -240,9 +277,7 @@ def _save(tokenizer: Tokenizer, path: str) -> None:
 
 def _encoded(arguments: argparse.Namespace, tokenizer: Tokenizer) -> Iterator[TokenBatch]:
     """The ids of the files, a batch of bounded size at a time, with a progress bar on a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(unit=" documents", unit_scale=True, desc="encoding", disable=not sys.stderr.isatty()) as bar:
+    with _encoding_bar() as bar:
         before = 0
         for texts in _texts(arguments):
             try:
@@ -254,6 +289,13 @@ def _encoded(arguments: argparse.Namespace, tokenizer: Tokenizer) -> Iterator[To
             before += len(batch)
             bar.update(len(batch))
             yield batch
+
+
+def _encoding_bar() -> tqdm[Any]:
+    """A progress bar of documents, on a terminal."""
+    from tqdm import tqdm
+
+    return tqdm(unit=" documents", unit_scale=True, desc="encoding", disable=not sys.stderr.isatty())
 
 
 def _texts(arguments: argparse.Namespace) -> Iterator[list[str] | list[bytes]]:
@@ -270,21 +312,7 @@ def _check_tokenizer_path(path: str) -> None:
     if Path(path).suffix == ".tiktoken":
         message = f"{path}: a .tiktoken file cannot hold a merge list; name the file tokenizer.json"
         raise UnsupportedError(message, path=path)
-    _check_folder(path)
-
-
-def _check_folder(path: str) -> None:
-    """Raises before the work, not after it, if a file cannot be written."""
-    folder = Path(path).absolute().parent
-    if Path(path).is_dir():
-        problem = "this is a folder; name a file in it"
-    elif not folder.is_dir():
-        problem = f"there is no folder {folder}; make it first"
-    elif not os.access(folder, os.W_OK):
-        problem = f"the folder {folder} cannot be written; choose another"
-    else:
-        return
-    raise FileError(f"{path}: {problem}", path=path)
+    check_writable(path)
 
 
 def _print(text: str) -> None:

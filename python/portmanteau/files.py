@@ -10,7 +10,7 @@ from typing import IO
 
 from portmanteau.errors import FileError
 
-__all__ = ["read_bytes", "write_atomically"]
+__all__ = ["check_writable", "read_bytes", "write_atomically"]
 
 
 def file_error(path: str | os.PathLike[str], doing: str, error: OSError) -> FileError:
@@ -54,3 +54,21 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
         raise file_error(path, "write the file", error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raises before the work, not after it, if a file cannot be written.
+
+    Raises:
+        FileError: It cannot; the message says why.
+    """
+    folder = Path(path).absolute().parent
+    if Path(path).is_dir():
+        problem = "this is a folder; name a file in it"
+    elif not folder.is_dir():
+        problem = f"there is no folder {folder}; make it first"
+    elif not os.access(folder, os.W_OK):
+        problem = f"the folder {folder} cannot be written; choose another"
+    else:
+        return
+    raise FileError(f"{os.fspath(path)}: {problem}", path=path)

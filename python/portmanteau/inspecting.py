@@ -1,4 +1,4 @@
-"""What is in a tokenizer, a file of tokens or a plan: the facts, and the same as text.
+"""What is in a tokenizer, a file of tokens or a plan, and how well a tokenizer compresses: the facts, and as text.
 
 The facts are plain dictionaries, lists, strings and numbers, as JSON has them; their names stay the same between
 versions, so that scripts can read them.
@@ -12,16 +12,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from portmanteau.compression_curve import Growth, TokenCounts, curve, facts, is_round
 from portmanteau.token_files import METADATA_KEY, TokenFile
 from portmanteau.vocabulary import is_superword, ordinary_tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     import numpy.typing as npt
 
     from portmanteau.packing import PackPlan
     from portmanteau.tokenizer import Tokenizer
 
-__all__ = ["as_text", "inspect", "inspect_plan", "inspect_tokenizer", "inspect_tokens"]
+__all__ = [
+    "as_text",
+    "curve",
+    "curve_as_text",
+    "inspect",
+    "inspect_curve",
+    "inspect_plan",
+    "inspect_tokenizer",
+    "inspect_tokens",
+]
 
 Facts = dict[str, Any]
 
@@ -117,6 +129,56 @@ def inspect_plan(plan: PackPlan) -> Facts:
         "pieces_per_sequence": _distribution(np.diff(plan.sequence_offsets)),
         "fingerprint": plan.fingerprint,
     }
+
+
+def inspect_curve(
+    tokenizer: Tokenizer,
+    batches: Iterable[Iterable[str | bytes]],
+    *,
+    threads: int | None = None,
+    progress: Callable[[int], object] = lambda _: None,
+) -> Facts:
+    """Bytes per token of a text at the sizes that the vocabulary had while it grew; :func:`curve` has all of them.
+
+    Args:
+        tokenizer: Any tokenizer whose merges have ranks.
+        batches: Batches of documents.
+        threads: How many threads encode; all cores, by default.
+        progress: Called with a number of documents that were encoded.
+
+    Raises:
+        UnsupportedError, EncodingError: As for :func:`curve`.
+    """
+    growth = Growth(tokenizer)
+    counted = TokenCounts(tokenizer, threads=threads)
+    for documents in batches:
+        for n_documents in counted.of(documents):
+            progress(n_documents)
+    return facts(growth, counted)
+
+
+def curve_as_text(facts: Facts) -> str:
+    """The curve at round sizes, the smallest, the largest, and the last without superwords.
+
+    >>> point = {"vocab_size": 1000, "tokens": 4, "bytes_per_token": 2.5}
+    >>> print(curve_as_text({"documents": 1, "bytes": 10, "first_superword": None, "points": [point]}))
+    documents  1
+    bytes      10
+    <BLANKLINE>
+    vocabulary    tokens  bytes per token
+         1,000         4            2.500
+    """
+    points, first = facts["points"], facts["first_superword"]
+    lines = [as_text({name: value for name, value in facts.items() if name != "points"}), ""]
+    lines.append(f"{'vocabulary':>10}{'tokens':>10}  bytes per token")
+    for point in points:
+        size, ratio = point["vocab_size"], point["bytes_per_token"]
+        is_last_of_words = first is not None and size == first - 1
+        if is_round(size) or is_last_of_words or point in (points[0], points[-1]):
+            shown = "" if ratio is None else f"{ratio:.3f}"
+            mark = "  with superwords" if first is not None and size >= first else ""
+            lines.append(f"{size:>10,}{point['tokens']:>10,}{shown:>17}{mark}")
+    return "\n".join(lines)
 
 
 def as_text(facts: Facts) -> str:

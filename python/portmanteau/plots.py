@@ -6,6 +6,8 @@ The colours are those of Okabe and Ito, which people with any kind of colour vis
 from __future__ import annotations
 
 import io
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +19,20 @@ if TYPE_CHECKING:
     from portmanteau.demo import Demo
     from portmanteau.packing import PackPlan
 
-__all__ = ["BLUE", "GREY", "ORANGE", "STYLE", "as_svg", "draw", "new_figure"]
+__all__ = [
+    "BLUE",
+    "GREY",
+    "ORANGE",
+    "STYLE",
+    "as_svg",
+    "draw",
+    "draw_curves",
+    "new_figure",
+    "require_matplotlib",
+]
 
 BLUE, ORANGE, VERMILION, SKY, GREY = "#0072B2", "#E69F00", "#D55E00", "#8CC8EC", "#5f6b76"
+_CURVE_COLORS = (BLUE, ORANGE, VERMILION, "#009E73", "#CC79A7", GREY)
 STYLE = {
     "svg.fonttype": "none",  # text stays text, in the fonts of the browser, which has the glyphs
     "svg.hashsalt": "portmanteau",  # the same figure gives the same bytes
@@ -50,19 +63,74 @@ def draw(demo: Demo) -> dict[str, str]:
     Raises:
         MissingDependencyError: matplotlib is not installed.
     """
-    try:
-        import matplotlib
-    except ImportError as error:
-        message = "matplotlib is not installed; get the plots with: pip install 'portmanteau[report]'"
-        raise MissingDependencyError(message) from error
-
-    with matplotlib.rc_context(STYLE):
+    with require_matplotlib().rc_context(STYLE):
         return {
             "compression": _compression(demo),
             "token_lengths": _token_lengths(demo),
             "document_lengths": _document_lengths(demo),
             "sequences": _sequences(demo),
         }
+
+
+def draw_curves(
+    curves: Mapping[str, Sequence[tuple[int, float]]],
+    *,
+    first_superword: int | None = None,
+    file_format: str = "svg",
+) -> bytes:
+    """Bytes per token against the size of the vocabulary, as SVG or PNG.
+
+    Without superwords sizes are on a logarithmic scale; superwords would be at the very end of it.
+
+    Args:
+        curves: (size, bytes per token), ascending, by what they are of; a single one needs no legend.
+        first_superword: Where to draw the line between words and superwords.
+        file_format: ``"svg"`` or ``"png"``.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    with require_matplotlib().rc_context(STYLE):
+        figure, axes = new_figure(7.6, 3.4)
+        for (label, points), color in zip(curves.items(), itertools.cycle(_CURVE_COLORS), strict=False):
+            axes.plot(*zip(*points, strict=True), color=color, linewidth=2, label=label)
+        axes.set_xscale("log" if first_superword is None else "linear")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.set_ylim(bottom=0)
+        axes.grid(axis="y")
+        axes.set_xlabel("ids in the vocabulary" + (" (logarithmic)" if first_superword is None else ""))
+        axes.set_ylabel("bytes per token")
+        if first_superword is not None:
+            axes.axvline(first_superword, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
+            place = (first_superword, 0.03)
+            axes.annotate(
+                f"superwords from {first_superword:,} on ",
+                place,
+                xycoords=("data", "axes fraction"),
+                color=GREY,
+                ha="right",
+            )
+        if len(curves) > 1:
+            axes.legend(loc="upper left")
+        if file_format == "svg":
+            return as_svg(figure).encode()
+        stream = io.BytesIO()
+        figure.savefig(stream, format=file_format, dpi=160, metadata={"Software": None})
+        return stream.getvalue()
+
+
+def require_matplotlib() -> Any:
+    """The package.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+    """
+    try:
+        import matplotlib
+    except ImportError as error:
+        message = "matplotlib is not installed; get the plots with: pip install 'portmanteau[report]'"
+        raise MissingDependencyError(message) from error
+    return matplotlib
 
 
 def new_figure(

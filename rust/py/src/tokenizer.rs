@@ -7,7 +7,8 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1};
 use portmanteau_bpe::format::{bundled, huggingface, merges_txt, tekken, tiktoken};
 use portmanteau_bpe::pretokenizer::NAMED_PATTERNS;
 use portmanteau_bpe::{
-    AddedToken, Definition, Error, ErrorKind, Merges, OffsetUnit, Pretokenizer, SpecialTokens, Tokenizer,
+    AddedToken, CanonicalMerge, Definition, Error, ErrorKind, MergeOrder, Merges, OffsetUnit, Pretokenizer,
+    SpecialTokens, Tokenizer,
 };
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -393,6 +394,23 @@ impl PyTokenizer {
     /// SHA-256, in hexadecimal, over everything that decides which ids a text gets.
     fn fingerprint(&self, py: Python<'_>) -> PyResult<String> {
         detached(py, || Ok::<_, Error>(self.tokenizer.fingerprint()))
+    }
+
+    /// The merges that happen in some text, in order of what they need: left ids, right ids, merged ids, and the highest
+    /// rank that each is built with; and the ranks that made a token first. `None` without a canonical form.
+    fn merge_order<'py>(&self, py: Python<'py>) -> PyResult<Option<[Bound<'py, PyArray1<u32>>; 5]>> {
+        let order = detached(py, || Ok::<_, Error>(MergeOrder::of(&self.tokenizer)))?;
+        Ok(order.map(|MergeOrder { merges, new_token_ranks }| {
+            let column =
+                |of: fn(&CanonicalMerge) -> u32| merges.iter().map(of).collect::<Vec<u32>>().into_pyarray(py);
+            [
+                column(|merge| merge.left),
+                column(|merge| merge.right),
+                column(|merge| merge.token_id),
+                column(|merge| merge.needs),
+                new_token_ranks.into_pyarray(py),
+            ]
+        }))
     }
 
     /// The pretokens of a text.
