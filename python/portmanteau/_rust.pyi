@@ -138,6 +138,8 @@ class TrainingOutcome(TypedDict):
     merge_counts: npt.NDArray[np.uint64]
     merge_token_ids: npt.NDArray[np.uint32]
     stage1_size: int | None
+    stage1_merges: int | None
+    distinct_units: list[int | None]
     vetoed: list[tuple[bytes, int]]
 
 @final

@@ -76,7 +76,8 @@ pub(crate) struct PyTrainer {
 /// One for each pretokenizer.
 type Counters = Vec<Counter>;
 
-/// Runs `work` with the GIL released; about every 50 ms signals are heard and `progress(phase, done, total)` is called.
+/// Runs `work` with the GIL released; about every 50 ms, and when a phase begins, signals are heard and
+/// `progress(phase, done, total)` is called.
 fn watched<T: Send>(
     py: Python<'_>,
     progress: Option<Py<PyAny>>,
@@ -324,7 +325,11 @@ impl PyTrainer {
             drop_unused_merges: superwords.drop_unused_merges,
         };
         let (tokenizer, outcome) = watched(py, progress, move |progress| {
-            let mut stages = Self::counts(counters, files)?.into_iter();
+            let stages = Self::counts(counters, files)?;
+            // In runs, units may come several times.
+            let distinct = |counts: &UnitCounts| (counts.n_runs() == 0).then(|| counts.units().len() as u64);
+            let distinct_units = stages.iter().map(distinct).collect();
+            let mut stages = stages.into_iter();
             let (units, pretokenizer) = stages
                 .next()
                 .zip(pretokenizer)
@@ -335,8 +340,12 @@ impl PyTrainer {
                 let rules = stage.as_ref().map(|stage| &stage.options);
                 let continued =
                     continue_training(base, pretokenizer, &units, &options, rules, threads, progress)?;
-                let outcome =
-                    Outcome { merges: continued.merges, vetoed: continued.vetoed, stage1_size: None };
+                let outcome = Outcome {
+                    merges: continued.merges,
+                    vetoed: continued.vetoed,
+                    stage1: None,
+                    distinct_units,
+                };
                 return Ok((PyTokenizer::from_definition(continued.definition)?, outcome));
             }
             let superwords =
@@ -347,8 +356,12 @@ impl PyTrainer {
             let definition =
                 Definition::from_training(trained.tokens, &merges, options.special_tokens, pretokenizer)
                     .map_err(|error| Error::new(ErrorKind::Training, error.to_string()))?;
-            let stage1_size = Some(trained.stage1_size);
-            let outcome = Outcome { merges: trained.merges, vetoed: trained.vetoed, stage1_size };
+            let outcome = Outcome {
+                merges: trained.merges,
+                vetoed: trained.vetoed,
+                stage1: Some((trained.stage1_size, trained.stage1_merges)),
+                distinct_units,
+            };
             Ok((PyTokenizer::from_definition(definition)?, outcome))
         })?;
         Ok((tokenizer, outcome.into_dict(py)?))
@@ -359,7 +372,10 @@ impl PyTrainer {
 struct Outcome {
     merges: Vec<TrainedMerge>,
     vetoed: Vec<(Vec<u8>, u64)>,
-    stage1_size: Option<usize>,
+    /// The tokens and the merges when the first stage stopped; `None` for training on top of a tokenizer.
+    stage1: Option<(usize, usize)>,
+    /// By stage; `None` where memory was too small to know.
+    distinct_units: Vec<Option<u64>>,
 }
 
 impl Outcome {
@@ -370,7 +386,9 @@ impl Outcome {
         let token_ids: Bound<'_, PyArray1<u32>> = token_ids.into_pyarray(py);
         dict.set_item("merge_counts", counts.into_pyarray(py))?;
         dict.set_item("merge_token_ids", token_ids)?;
-        dict.set_item("stage1_size", self.stage1_size)?;
+        dict.set_item("stage1_size", self.stage1.map(|(size, _)| size))?;
+        dict.set_item("stage1_merges", self.stage1.map(|(_, merges)| merges))?;
+        dict.set_item("distinct_units", self.distinct_units)?;
         let vetoed: Vec<(Cow<'_, [u8]>, u64)> =
             self.vetoed.iter().map(|(token, count)| (Cow::Borrowed(&token[..]), *count)).collect();
         dict.set_item("vetoed", vetoed)?;

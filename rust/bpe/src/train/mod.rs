@@ -49,8 +49,8 @@ use crate::Error;
 
 /// Trains a vocabulary and its merges. If the text has too few pairs, the vocabulary is smaller than was asked for.
 ///
-/// The same counts and options give the same result for any number of threads. `progress` is called about every 50 ms
-/// and may stop the work.
+/// The same counts and options give the same result for any number of threads. `progress` is called about every 50 ms,
+/// and when a phase begins, and may stop the work.
 ///
 /// # Errors
 /// [`ErrorKind::Training`] if the options contradict each other or the text is too large for the merge loop (2³¹
@@ -94,7 +94,7 @@ pub fn train(
     };
     stage.run_on_bytes(units, &mut growing, &mut watch)?;
 
-    let mut stage1_size = growing.tokens.len();
+    let (mut stage1_size, mut stage1_merges) = (growing.tokens.len(), growing.merges.len());
     if let Some(superwords) = &superwords {
         let stage = Stage {
             size: options.vocab_size,
@@ -108,8 +108,8 @@ pub fn train(
             growing.truncate(n_merges);
             stage1_size = growing.tokens.len();
         }
-        stage.run(&superwords.units, &mut growing, &mut watch)?;
+        stage1_merges = stage.run(&superwords.units, &mut growing, &mut watch)?;
     }
     let Growing { tokens, merges, vetoed, .. } = growing;
-    Ok(Trained { tokens, merges, stage1_size, vetoed })
+    Ok(Trained { tokens, merges, stage1_size, stage1_merges, vetoed })
 }

@@ -109,6 +109,8 @@ pub struct Trained {
     pub merges: Vec<TrainedMerge>,
     /// The number of tokens when the first stage stopped; for plain BPE, at the end.
     pub stage1_size: usize,
+    /// The number of merges of the first stage that are left, which begin the list; for plain BPE, all.
+    pub stage1_merges: usize,
     /// The pairs that were frequent enough, and passed over for what they would make: their bytes, and how often they
     /// occurred.
     pub vetoed: Vec<(Vec<u8>, u64)>,

@@ -50,7 +50,7 @@ impl PairCounters {
         threads: usize,
         watch: &mut Watch<'_>,
     ) -> Result<Self, Error> {
-        watch.phase(Phase::CountingPairs, store.n_chunks() as u64);
+        watch.phase(Phase::CountingPairs, store.n_chunks() as u64)?;
         let counters = Self::new(store.n_tokens(), most_bytes);
         let count_chunk = |&number: &usize| counters.add(&*store.chunk(number)?, || Ok(()));
         let go_on = |()| Ok(ControlFlow::Continue(()));

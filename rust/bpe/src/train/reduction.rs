@@ -28,7 +28,7 @@ pub(super) fn reduce(
     threads: usize,
     watch: &mut Watch<'_>,
 ) -> Result<Option<Sequences>, Error> {
-    watch.phase(Phase::Cutting, store.n_chunks() as u64);
+    watch.phase(Phase::Cutting, store.n_chunks() as u64)?;
     let mut pieces = Units::default();
     let mut is_too_large = false;
     let cut_chunk = |&number: &usize| {

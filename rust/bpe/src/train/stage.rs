@@ -58,38 +58,40 @@ impl Stage<'_> {
         self.run_on_store(store, growing, watch)
     }
 
-    /// Trains on units from what the merges so far make of them on.
+    /// Trains on units from what the merges so far make of them on. Returns how many of these are left.
     pub(super) fn run(
         &self,
         units: &UnitCounts,
         growing: &mut Growing,
         watch: &mut Watch<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<usize, Error> {
         self.run_on_tokens(units, &growing.encoder()?, growing, watch)
     }
 
-    /// Trains on units from what an encoder makes of them on.
+    /// Trains on units from what an encoder makes of them on. Returns the number of merges so far that are left.
     pub(super) fn run_on_tokens(
         &self,
         units: &UnitCounts,
         encoder: &Encoder,
         growing: &mut Growing,
         watch: &mut Watch<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<usize, Error> {
         if !self.drops_unused_merges {
             let store = self.tokenize(units, encoder, self.words, |_| (), growing, watch)?;
-            return self.run_on_store(store, growing, watch);
+            let n_merges = growing.merges.len();
+            return self.run_on_store(store, growing, watch).map(|()| n_merges);
         }
         let mut used = vec![false; growing.tokens.len()];
         let see = |token_id| used[token_id as usize] = true;
         let store = self.tokenize(units, encoder, self.words, see, growing, watch)?;
         let new_ids = growing.drop_unused_merges(used);
+        let n_merges = growing.merges.len();
         let mut renumbered = store.like();
         store.for_each_unit(|token_ids, weight| {
             renumbered.push(token_ids.iter().map(|&token_id| new_ids[token_id as usize]), weight)
         })?;
         drop(store);
-        self.run_on_store(renumbered, growing, watch)
+        self.run_on_store(renumbered, growing, watch).map(|()| n_merges)
     }
 
     /// What an encoder makes of units; only what are whole pieces of `words`, if there is such a pretokenizer. Calls `see`
@@ -167,7 +169,7 @@ impl Stage<'_> {
         growing: &mut Growing,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        watch.phase(Phase::Merging, self.size as u64);
+        watch.phase(Phase::Merging, self.size as u64)?;
         while growing.tokens.len() < self.size {
             let Some((left, right, count)) = merge_loop.pop_best(watch)? else { break };
             let token = growing.joined(left, right);

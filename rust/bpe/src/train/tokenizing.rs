@@ -36,7 +36,7 @@ pub(super) fn tokenize(
     watch: &mut Watch<'_>,
 ) -> Result<TokenStore, Error> {
     let UnitEncoder { encoder, lengths, words } = unit_encoder;
-    watch.phase(Phase::Tokenizing, units.n_bytes());
+    watch.phase(Phase::Tokenizing, units.n_bytes())?;
     let scratches = Mutex::new(Vec::new());
     let tokenize_block = |block: &Block| {
         let mut bytes = Vec::with_capacity(block.n_bytes() as usize);
@@ -131,7 +131,7 @@ pub(super) fn tokenize_on(
     threads: usize,
     watch: &mut Watch<'_>,
 ) -> Result<TokenStore, Error> {
-    watch.phase(Phase::Tokenizing, store.n_chunks() as u64);
+    watch.phase(Phase::Tokenizing, store.n_chunks() as u64)?;
     let mut further = store.like();
     let merge_chunk = |&number: &usize| {
         let mut scratch = MergeScratch::default();

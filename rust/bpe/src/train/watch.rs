@@ -1,4 +1,4 @@
-//! Telling the caller how far long work is, and asking whether to go on, about every 50 ms.
+//! Telling the caller how far long work is, and asking whether to go on: about every 50 ms, and when a phase begins.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -62,9 +62,10 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Goes over to another phase.
-    pub(super) fn phase(&mut self, phase: Phase, total: u64) {
+    /// Goes over to another phase, and says so.
+    pub(super) fn phase(&mut self, phase: Phase, total: u64) -> Result<(), Error> {
         self.progress = Progress { phase, done: 0, total };
+        self.call(Instant::now())
     }
 
     /// Notes that `done` is done; cheap enough for every unit of work of a few nanoseconds.
@@ -116,6 +117,10 @@ impl<'a> Watch<'a> {
         if now < self.next {
             return Ok(());
         }
+        self.call(now)
+    }
+
+    fn call(&mut self, now: Instant) -> Result<(), Error> {
         self.next = now + PERIOD;
         match (self.callback)(self.progress) {
             ControlFlow::Continue(()) => Ok(()),
