@@ -285,6 +285,11 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--memory-limit", metavar="SIZE", help="take about so much memory, such as 4GB")
     parser.add_argument("--temporary-folder", metavar="FOLDER", help="where what does not fit memory goes")
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help="write what happened to this .html file, and the same as JSON beside it",
+    )
 
 
 def _number_or_auto(text: str) -> int | str:

@@ -16,6 +16,7 @@ from portmanteau.errors import EncodingError, FileError, InternalError, Unsuppor
 from portmanteau.files import check_writable, write_atomically
 from portmanteau.token_files import TokenFile, write_tokens
 from portmanteau.tokenizer import Tokenizer
+from portmanteau.training_report import facts_path
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -45,14 +46,14 @@ def run_demo(arguments: argparse.Namespace) -> None:
 
 def run_train_bpe(arguments: argparse.Namespace) -> None:
     """``portmanteau train-bpe``."""
-    _check_tokenizer_path(arguments.output)
+    _check_training_paths(arguments)
     options = _training_options(arguments) | _first_stage_options(arguments)
-    _save(training.train_bpe(arguments.files, **options), arguments.output)
+    _save(training.train_bpe(arguments.files, **options), arguments)
 
 
 def run_train_superbpe(arguments: argparse.Namespace) -> None:
     """``portmanteau train-superbpe``."""
-    _check_tokenizer_path(arguments.output)
+    _check_training_paths(arguments)
     tokenizer = training.train_superbpe(
         arguments.files,
         transition_size=arguments.transition_size,
@@ -63,12 +64,12 @@ def run_train_superbpe(arguments: argparse.Namespace) -> None:
         **_first_stage_options(arguments),
         **_superword_options(arguments),
     )
-    _save(tokenizer, arguments.output)
+    _save(tokenizer, arguments)
 
 
 def run_continue_training(arguments: argparse.Namespace) -> None:
     """``portmanteau continue-training``."""
-    _check_tokenizer_path(arguments.output)
+    _check_training_paths(arguments)
     tokenizer = training.continue_training(
         Tokenizer.load(arguments.tokenizer),
         arguments.files,
@@ -77,7 +78,7 @@ def run_continue_training(arguments: argparse.Namespace) -> None:
         **_training_options(arguments),
         **_superword_options(arguments),
     )
-    _save(tokenizer, arguments.output)
+    _save(tokenizer, arguments)
 
 
 def run_encode(arguments: argparse.Namespace) -> None:
@@ -255,6 +256,7 @@ def _training_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "memory_limit",
         "temporary_folder",
         "threads",
+        "report",
     )
     return {name: getattr(arguments, name) for name in names} | {"weights": dict(arguments.weight)}
 
@@ -270,9 +272,11 @@ def _superword_options(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(arguments, name) for name in names} | {"forbid": forbid}
 
 
-def _save(tokenizer: Tokenizer, path: str) -> None:
-    tokenizer.save(path)
-    tell(f"wrote {path}: {tokenizer!r}")
+def _save(tokenizer: Tokenizer, arguments: argparse.Namespace) -> None:
+    tokenizer.save(arguments.output)
+    tell(f"wrote {arguments.output}: {tokenizer!r}")
+    if arguments.report:
+        tell(f"wrote {arguments.report} and {facts_path(arguments.report)}")
 
 
 def _encoded(arguments: argparse.Namespace, tokenizer: Tokenizer) -> Iterator[TokenBatch]:
@@ -307,12 +311,16 @@ def _texts(arguments: argparse.Namespace) -> Iterator[list[str] | list[bytes]]:
             yield from reading.documents(list(paths), text_column=arguments.text_column)
 
 
-def _check_tokenizer_path(path: str) -> None:
-    """Raises before training, not after it, if its result cannot be written there."""
+def _check_training_paths(arguments: argparse.Namespace) -> None:
+    """Raises before training, not after it, if its results cannot be written."""
+    path = arguments.output
     if Path(path).suffix == ".tiktoken":
         message = f"{path}: a .tiktoken file cannot hold a merge list; name the file tokenizer.json"
         raise UnsupportedError(message, path=path)
     check_writable(path)
+    if arguments.report and facts_path(arguments.report).absolute() == Path(path).absolute():
+        message = f"{path}: the facts of {arguments.report} go there too; name the report otherwise"
+        raise FileError(message, path=path)
 
 
 def _print(text: str) -> None:

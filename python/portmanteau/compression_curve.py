@@ -91,6 +91,12 @@ class TokenCounts:
             self._add(batch)
             yield len(batch)
 
+    def add(self, other: TokenCounts) -> None:
+        """Adds what was counted elsewhere with the same tokenizer."""
+        self.counts += other.counts
+        self.n_bytes += other.n_bytes
+        self.n_documents += other.n_documents
+
     def _add(self, batch: TokenBatch) -> None:
         self.counts += np.bincount(batch.ids, minlength=len(self.counts))
         self.n_documents += len(batch)

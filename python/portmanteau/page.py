@@ -26,7 +26,7 @@ table { border-collapse: collapse; width: 100%; margin: 8px 0 20px; font-size: 1
 th { text-align: right; font-weight: 600; color: var(--soft); border-bottom: 1px solid #c5ccd3; padding: 6px 8px; }
 td { text-align: right; border-bottom: 1px solid var(--line); padding: 6px 8px; font-variant-numeric: tabular-nums; }
 td { white-space: nowrap; }
-.left td:nth-child(n+3) { white-space: normal; }
+.left td:nth-child(n+3), .options td { white-space: normal; }
 th:first-child, td:first-child, .left th, .left td { text-align: left; }
 tr.total td { font-weight: 600; border-bottom: 0; }
 figure { margin: 16px 0 20px; }
@@ -35,7 +35,7 @@ figure svg text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "No
   sans-serif !important; }
 figcaption { font-size: 13px; color: var(--soft); margin-top: 4px; }
 code { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; background: var(--tint);
-  border-radius: 4px; padding: 1px 5px; white-space: pre-wrap; }
+  border-radius: 4px; padding: 1px 5px; white-space: break-spaces; overflow-wrap: anywhere; }
 pre { background: var(--tint); border-radius: 8px; padding: 12px 16px; overflow-x: auto; margin: 8px 0 16px; }
 pre code { padding: 0; background: none; white-space: pre; }
 .words { display: grid; grid-template-columns: 1fr 1fr; gap: 24px; }

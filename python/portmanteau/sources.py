@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -29,6 +30,8 @@ class Batch:
 
     texts: Sequence[Text]
     multiplier: int
+    origin: str
+    """What named their file: a path or pattern, of those with a weight if it is there, or ``"texts"``."""
 
 
 @dataclass
@@ -65,8 +68,9 @@ def from_files(
         seed: Says which.
         policy: What to do with bytes that are not UTF-8.
     """
-    files = reading.expand(paths)
-    multipliers, scale = _multipliers(files, weights or {})
+    files, origins = _named_files(paths)
+    multipliers, scale, weighted = _multipliers(files, weights or {})
+    origins = [weighted.get(file, origin) for file, origin in zip(files, origins, strict=True)]
 
     def batches_of(file: str) -> Iterator[list[str]]:
         return reading.documents(
@@ -81,10 +85,10 @@ def from_files(
             )
             share = byte_limit / max(n_bytes, 1)
             policy.n_replaced = 0
-        for file, multiplier in zip(files, multipliers, strict=True):
+        for file, multiplier, origin in zip(files, multipliers, origins, strict=True):
             drawn = _Draw(seed, file, share)
             for texts in batches_of(file):
-                yield Batch(drawn.of(texts), multiplier)
+                yield Batch(drawn.of(texts), multiplier, origin)
 
     return Source(batches(), scale, policy)
 
@@ -115,7 +119,7 @@ def from_texts(
         while batch := list(itertools.islice(remaining, BATCH_DOCUMENTS)):
             if policy.errors == "replace":
                 batch = [policy.decode(text) if isinstance(text, bytes) else text for text in batch]
-            yield Batch(drawn.of(batch), 1)
+            yield Batch(drawn.of(batch), 1, "texts")
 
     return Source(batches(), 1, policy)
 
@@ -126,9 +130,19 @@ def _column(column: Any) -> Iterator[bytes]:
             yield data[start:end].tobytes()
 
 
-def _multipliers(files: Sequence[str], weights: Mapping[str, float]) -> tuple[list[int], int]:
-    """By file: how often its documents count, in units of 1 / the second value."""
+def _named_files(paths: reading.Paths) -> tuple[list[str], list[str]]:
+    """The files, and by which path or pattern each is named."""
+    patterns = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    named = [(file, os.fspath(pattern)) for pattern in patterns for file in reading.expand(pattern)]
+    if not named:  # which is said there
+        reading.expand(())
+    return [file for file, _ in named], [origin for _, origin in named]
+
+
+def _multipliers(files: Sequence[str], weights: Mapping[str, float]) -> tuple[list[int], int, dict[str, str]]:
+    """By file: how often its documents count, in units of 1 / the second value; and who gives files their weights."""
     by_file: dict[str, Fraction] = {}
+    given_by: dict[str, str] = {}
     for pattern, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
             raise TrainingError(f"the weight of {pattern!r} is {weight!r}; it must be a number from 0 on")
@@ -139,13 +153,14 @@ def _multipliers(files: Sequence[str], weights: Mapping[str, float]) -> tuple[li
                 f"weights names {pattern!r}, which is none of the files to train on; add it to them"
             )
         for file in named:
+            given_by.setdefault(file, pattern)
             # The decimal that was written: 0.1 is a tenth.
             if by_file.setdefault(file, Fraction(str(weight))) != Fraction(str(weight)):
                 raise TrainingError(
                     f"weights gives {file} two weights; let only one of its patterns match the file"
                 )
     scale = math.lcm(1, *(weight.denominator for weight in by_file.values()))
-    return [int(by_file.get(file, Fraction(1)) * scale) for file in files], scale
+    return [int(by_file.get(file, Fraction(1)) * scale) for file in files], scale, given_by
 
 
 class _Draw:

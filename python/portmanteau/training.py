@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import sys
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from portmanteau._rust import CountingOptions, SuperwordOptions, TrainingOptions
     from portmanteau.tokenizer import Tokenizer
+    from portmanteau.training_report import Recorder
 
 __all__ = ["continue_training", "train_bpe", "train_superbpe"]
 
@@ -49,6 +51,7 @@ def train_bpe(
     temporary_folder: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     progress: bool = True,
+    report: str | os.PathLike[str] | None = None,
 ) -> Tokenizer:
     """Trains a byte-level BPE tokenizer, exactly as Hugging Face's ``BpeTrainer`` defines it.
 
@@ -96,6 +99,9 @@ def train_bpe(
         temporary_folder: Where these files go; the system's folder, by default.
         threads: How many threads count; all cores that this process may use, by default.
         progress: Whether to show progress on a terminal. Elsewhere none is shown.
+        report: Where to write what happened, as a page (``report.html``): text, time and memory by phase, what the last
+            merges are worth, vetoed pairs, and compression by source on a sample of the text, for which all merges are
+            undone one by one. The same facts go to ``report.json`` beside it.
 
     Returns:
         The tokenizer. If the text has too few pairs, its vocabulary is smaller than asked for, and a
@@ -105,7 +111,7 @@ def train_bpe(
         TrainingError: ``vocab_size`` is smaller than the special tokens and single bytes together, or other
             options contradict each other.
         PatternError: The regular expression does not compile.
-        FileError, EncodingError: The text cannot be read; the message says where.
+        FileError, EncodingError: The text cannot be read; the message says where. Or the report cannot be written.
 
     The cost is linear in the text for counting, and in the occurrences merged for merging; memory is that of
     the distinct pretokens. Source: Sennrich et al., "Neural Machine Translation of Rare Words with Subword
@@ -149,6 +155,7 @@ def train_superbpe(
     temporary_folder: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     progress: bool = True,
+    report: str | os.PathLike[str] | None = None,
 ) -> Tokenizer:
     """Trains a SuperBPE tokenizer: words first, then superwords that reach across spaces.
 
@@ -199,6 +206,7 @@ def train_superbpe(
         temporary_folder: As for :func:`train_bpe`.
         threads: As for :func:`train_bpe`.
         progress: As for :func:`train_bpe`.
+        report: As for :func:`train_bpe`.
 
     Returns:
         The tokenizer. If the text has too few pairs for either stage, a ``UserWarning`` says so.
@@ -246,6 +254,7 @@ def continue_training(
     temporary_folder: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     progress: bool = True,
+    report: str | os.PathLike[str] | None = None,
 ) -> Tokenizer:
     """Adds tokens to a tokenizer by training on: all its ids stay, and new ones follow.
 
@@ -282,6 +291,7 @@ def continue_training(
         temporary_folder: As for :func:`train_bpe`.
         threads: As for :func:`train_bpe`.
         progress: As for :func:`train_bpe`.
+        report: As for :func:`train_bpe`.
 
     Returns:
         The tokenizer with its new tokens. If the text has too few pairs, a ``UserWarning`` says so.
@@ -328,6 +338,7 @@ class _Asked:
     temporary_folder: str | os.PathLike[str] | None
     threads: int | None
     progress: bool
+    report: str | os.PathLike[str] | None
     # Of a first stage:
     special_tokens: Sequence[str] = ()
     initial_alphabet: str = "all"
@@ -448,6 +459,32 @@ class _Asked:
             "drop_unused_merges": self.unused_merges == "drop",
         }
 
+    def recorder(self, n_threads: int) -> Recorder | None:
+        """What notes what happens, if a report is wanted."""
+        if self.report is None:
+            return None
+        from portmanteau.training_report import Recorder
+
+        function: Callable[..., Tokenizer] = train_bpe if self.transition_size is None else train_superbpe
+        if self.base is not None:
+            function = continue_training
+        names = [
+            name
+            for name in inspect.signature(function).parameters
+            if name not in ("tokenizer", "files", "texts", "progress", "report", "threads")
+        ]
+        options = {"function": function.__name__} | {name: getattr(self, name) for name in names}
+        for name in ("special_tokens", "forbid"):
+            if name in options:
+                options[name] = list(options[name])
+        if self.temporary_folder is not None:
+            options["temporary_folder"] = os.fspath(self.temporary_folder)
+        if self.weights is not None:
+            options["weights"] = dict(self.weights)
+        if self.base is not None:
+            options["tokenizer"] = repr(self.base)
+        return Recorder(self.report, options | {"threads": n_threads}, seed=self.seed)
+
 
 def _train(asked: _Asked) -> Tokenizer:
     from portmanteau.tokenizer import Tokenizer
@@ -455,11 +492,19 @@ def _train(asked: _Asked) -> Tokenizer:
     asked.check()
     asked.check_sizes()
     n_threads = thread_count(asked.threads, refuse=TrainingError)
+    recorder = asked.recorder(n_threads)
     trainer = asked.trainer()
     source = asked.source()
+    if recorder is not None:
+        recorder.begin(source.scale, bytes_of("document_byte_limit", asked.document_byte_limit))
     with _ProgressBar(asked.progress) as bar:
         for batch in source.batches:
-            bar.read(trainer.feed(batch.texts, batch.multiplier, n_threads, None))
+            if recorder is not None:
+                recorder.counting()
+            n_bytes = trainer.feed(batch.texts, batch.multiplier, n_threads, None)
+            bar.read(n_bytes)
+            if recorder is not None:
+                recorder.counted(batch, n_bytes, trainer.cut_off())
         options: TrainingOptions = {
             "vocab_size": asked.vocab_size,
             "min_frequency": asked.min_frequency * source.scale,
@@ -468,7 +513,8 @@ def _train(asked: _Asked) -> Tokenizer:
             "seen_bytes_only": asked.initial_alphabet == "seen",
             "byte_order": asked.tie == "bytes",
         }
-        core, outcome = trainer.train(options, asked.superword_options(), n_threads, bar.show)
+        listener = bar.show if recorder is None else recorder.training(bar.show)
+        core, outcome = trainer.train(options, asked.superword_options(), n_threads, listener)
     if source.policy.n_replaced:
         n_replaced = source.policy.n_replaced
         _warn(f"{n_replaced} places of the text were not UTF-8 and were replaced by U+FFFD")
@@ -484,7 +530,10 @@ def _train(asked: _Asked) -> Tokenizer:
         _warn(
             f"the vocabulary has {core.vocab_size} tokens, fewer than vocab_size {asked.vocab_size}: {reason}"
         )
-    return Tokenizer._from_core(core)
+    tokenizer = Tokenizer._from_core(core)
+    if recorder is not None:
+        recorder.finish(tokenizer, outcome, base=asked.base, n_replaced=source.policy.n_replaced)
+    return tokenizer
 
 
 def _warn(what: str) -> None:
