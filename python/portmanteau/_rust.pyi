@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias, TypedDict, final
+from typing import Any, TypeAlias, TypedDict, final, type_check_only
 
 import numpy as np
 import numpy.typing as npt
@@ -109,6 +109,7 @@ class TokenStream:
     def finish(self) -> _Ids: ...
     def close(self) -> bool: ...
 
+@type_check_only
 class CountingOptions(TypedDict):
     pretokenizer: str | None
     superword_pretokenizer: str | None
@@ -118,6 +119,7 @@ class CountingOptions(TypedDict):
     memory_limit: int | None
     temporary_folder: str
 
+@type_check_only
 class TrainingOptions(TypedDict):
     vocab_size: int
     min_frequency: int
@@ -126,6 +128,7 @@ class TrainingOptions(TypedDict):
     seen_bytes_only: bool
     byte_order: bool
 
+@type_check_only
 class SuperwordOptions(TypedDict):
     transition_size: int | None
     max_words_per_token: int
@@ -134,6 +137,7 @@ class SuperwordOptions(TypedDict):
     whole_words: bool
     drop_unused_merges: bool
 
+@type_check_only
 class TrainingOutcome(TypedDict):
     merge_counts: npt.NDArray[np.uint64]
     merge_token_ids: npt.NDArray[np.uint32]
