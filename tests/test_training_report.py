@@ -189,6 +189,27 @@ def test_compression_is_that_of_the_sample() -> None:
     assert f"{total['before']:.3f}" in page
 
 
+def test_a_transition_that_is_found_out() -> None:
+    tokenizer = pm.train_superbpe(["*.jsonl"], vocab_size=1200, transition_size="auto", report="report.html")
+    facts = facts_of()
+    words, superwords = facts["stages"]
+    assert words["vocab_size"] + superwords["new_tokens"] == superwords["vocab_size"] == 1200
+    assert words["new_tokens"] == words["merges"] == words["vocab_size"] - 256
+    assert words["merges"] + superwords["merges"] == tokenizer._core.n_merges
+    assert facts["options"]["transition_size"] == "auto"
+
+
+def test_dropped_merges_are_not_among_the_words() -> None:
+    """Without the boundary behind "ab", "bc" is merged first, and "ab" never."""
+    options: dict[str, Any] = {"texts": ["bc"] * 20 + ["abc"] * 10, "pretokenizer": "ab|bc"}
+    with pytest.warns(UserWarning, match="258 tokens, fewer"):
+        pm.train_superbpe(
+            vocab_size=259, transition_size=258, unused_merges="drop", report="report.html", **options
+        )
+    sizes = [(stage["vocab_size"], stage["merges"]) for stage in facts_of()["stages"]]
+    assert sizes == [(257, 1), (258, 1)]
+
+
 def test_training_on_top_is_compared_with_the_tokenizer_below() -> None:
     base = pm.Tokenizer.load("r50k_base")
     texts = texts_of("english")
@@ -280,14 +301,24 @@ def test_long_documents_give_whole_lines_or_characters() -> None:
 # ── the command line, and wrong input ───────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("command", ["train-bpe", "train-superbpe"])
-def test_the_command_writes_the_report(command: str, capsys: Any) -> None:
-    arguments = [command, "english.jsonl", "--vocab-size", "600", "-o", "tokenizer.json"]
-    more = ["--transition-size", "500"] if command == "train-superbpe" else []
+@pytest.mark.parametrize(
+    ("command", "more"),
+    [
+        ("train-bpe", ["--vocab-size", "600"]),
+        ("train-superbpe", ["--vocab-size", "600", "--transition-size", "500"]),
+        ("continue-training", ["--vocab-size", "50300", "--tokenizer", "r50k_base", "--superwords"]),
+    ],
+)
+def test_the_command_writes_the_report(command: str, more: list[str], capsys: Any) -> None:
+    arguments = [command, "english.jsonl", "-o", "tokenizer.json"]
     assert main([*arguments, *more, "--report", "report.html"]) == 0
     said = capsys.readouterr().err
     assert said.splitlines()[-1] == "wrote report.html and report.json"
-    assert facts_of()["tokenizer"]["fingerprint"] == pm.Tokenizer.load("tokenizer.json").fingerprint
+    saved = pm.Tokenizer.load("tokenizer.json")
+    tokenizer = facts_of()["tokenizer"]
+    assert tokenizer["vocab_size"] == saved.vocab_size
+    if command != "continue-training":  # a rank file, which is saved in another format
+        assert tokenizer["fingerprint"] == saved.fingerprint
 
 
 @pytest.mark.parametrize(

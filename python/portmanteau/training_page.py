@@ -76,8 +76,8 @@ def _compression(facts: Facts) -> str:
     rows.append(["all samples", "", _bytes(total["sample_bytes"]), *_ratios(total, bool(found["before"]))])
     before = f" <em>Before</em> is {escape(found['before'])}." if found["before"] else ""
     return f"""<h2>Compression</h2>
-<p>Bytes per token of documents drawn from the text that the tokenizer was trained on, up to a megabyte of each source;
-of other text they are fewer.{before}</p>
+<p>Bytes per token of documents drawn from the text that the tokenizer was trained on, up to a megabyte of each source.
+Text that it has not seen gets fewer.{before}</p>
 {note}{page.figure(drawn, "curve", caption)}
 {page.table(header, rows, total=True)}
 """
