@@ -129,6 +129,15 @@ def test_long_documents_are_cut_at_a_character() -> None:
     )
 
 
+def test_a_file_of_plain_text_is_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BATCH_BYTES", 64)
+    lines = [f"line {number}\n" for number in range(100)]
+    (tmp_path / "a.txt").write_text("".join(lines), newline="\n")
+    kept = "".join(lines)[:500]
+    cut = pm.train_bpe(tmp_path / "a.txt", vocab_size=265, document_byte_limit=500)
+    assert cut.fingerprint == pm.train_bpe(texts=[kept], vocab_size=265).fingerprint
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_memory_limit_changes_nothing(tmp_path: Path, threads: int) -> None:
     generator = random.Random(5)

@@ -88,7 +88,7 @@ def train_bpe(
             are taken as they are written, so counts are exact.
         byte_limit: About so many bytes of text (an ``int``, or such as ``"10GB"``): each document is drawn with
             the same chance, by a hash of ``seed``, its file's name and its number, so every part of every file
-            gives its share. The text is read twice.
+            gives its share. (Of plain text by lines, a block of about a megabyte is drawn.) The text is read twice.
         document_byte_limit: Documents that are longer are cut at this many bytes (SuperBPE's authors cut at the
             99th percentile of the lengths).
         seed: Of ``byte_limit``.
@@ -426,7 +426,8 @@ class _Asked:
         return sources.from_files(
             self.files,
             text_column=self.text_column,
-            cut_text_at_lines=self.unit == "line",
+            # A document whose length matters must come whole.
+            cut_text_at_lines=self.unit == "line" and self.document_byte_limit is None,
             weights=self.weights,
             byte_limit=byte_limit,
             seed=self.seed,
