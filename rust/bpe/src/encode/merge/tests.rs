@@ -75,13 +75,16 @@ proptest! {
 #[test]
 fn a_merge_is_early_only_if_it_is_sure() {
     let [a, b, c, d] = [0, 1, 2, 3].map(|place| u32::from(BYTES[place]));
-    let vocabularies: [&[Merge]; 5] = [
+    let vocabularies: [&[Merge]; 7] = [
         // Alone, the byte after it wants the second byte, the byte before it the first.
         &[(a, b, 256)],
         &[(b, c, 256), (a, b, 257)],
         // A neighbour that is not a byte, made first.
         &[(c, d, 256), (b, 256, 257), (a, b, 258)],
         &[(c, a, 256), (256, b, 257), (b, d, 258)],
+        // The same, where it has a lower number than the part with the byte that decides.
+        &[(257, a, 256), (c, d, 257), (b, 256, 258), (a, b, 259)],
+        &[(a, 257, 256), (c, d, 257), (256, b, 258), (b, c, 259)],
         // What a and b become is part of something with a lower number, which takes cd away from cdc.
         &[(259, 257, 256), (c, d, 257), (257, c, 258), (a, b, 259)],
     ];
