@@ -126,7 +126,7 @@ sanitize: ## the tests of the scanner and the encoder with every address checked
 	RUSTFLAGS=-Zsanitizer=address cargo +nightly test $(LOCKED) --target $(HOST) --target-dir target/sanitize -p portmanteau-bpe \
 		--lib --test encode --test streaming --test unsafe_code -- --skip work_stops_soon # which is timed
 
-lint: $(VENV)/.lint-tools ## formatting, clippy, ruff, mypy --strict, and cargo-deny where it is installed
+lint: $(VENV)/.lint-tools docs ## formatting, clippy, rustdoc, ruff, mypy --strict, and cargo-deny where it is installed
 	$(require_rust)cargo fmt --all --check
 	cargo clippy --workspace --all-targets $(LOCKED) --quiet -- -D warnings
 	"$(BIN)/ruff" check
