@@ -53,8 +53,9 @@ use crate::Error;
 /// and when a phase begins, and may stop the work.
 ///
 /// # Errors
-/// [`ErrorKind::Training`] if the options contradict each other or the text is too large for the merge loop (2³¹
-/// tokens of distinct units); [`ErrorKind::File`] if counts in files cannot be read; [`ErrorKind::Interrupted`] if `progress` breaks.
+/// [`crate::ErrorKind::Training`] if the options contradict each other or the text is too large for the merge loop
+/// (2³⁰ tokens of what is left of it); [`crate::ErrorKind::File`] if counts in files cannot be read;
+/// [`crate::ErrorKind::Interrupted`] if `progress` breaks.
 ///
 /// ```
 /// use portmanteau_bpe::train::{train, Counts, TrainingOptions, Units};
