@@ -92,6 +92,15 @@ impl Canonical {
         all.then(|| Self::from_symbols(symbols, pairs))
     }
 
+    /// The merges in order of rank, as (left id, right id, merged id).
+    pub(super) fn listed(&self) -> Vec<(u32, u32, u32)> {
+        let mut merges: Vec<_> = self.pairs.iter().collect();
+        merges.sort_unstable_by_key(|&(.., result)| result);
+        let token_id = |symbol: u32| self.token_ids[symbol as usize];
+        let merges = merges.into_iter();
+        merges.map(|(left, right, result)| (token_id(left), token_id(right), token_id(result))).collect()
+    }
+
     fn from_symbols(symbols: Symbols, pairs: PairRows) -> Self {
         Self { pairs, token_ids: symbols.token_ids, symbols: symbols.of_tokens }
     }

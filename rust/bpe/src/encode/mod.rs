@@ -30,7 +30,7 @@ pub use merge::{merge_all, MergeRule, MergeScratch};
 
 pub use pretokens::Pretokens;
 
-pub(crate) use cache::{key, Key, LONGEST_SHORT};
+pub(crate) use cache::{bytes, key, Key, LONGEST_SHORT};
 pub(crate) use ids::Ids;
 pub(crate) use prefetch::prefetch;
 
@@ -179,16 +179,10 @@ impl Encoder {
     /// The merges that can happen, as (left id, right id, merged id) in order of rank; `None` for a vocabulary without a
     /// canonical form.
     pub(crate) fn canonical_merges(&self) -> Option<Vec<(u32, u32, u32)>> {
-        let Rule::Canonical(canonical) = &self.words.rule else { return None };
-        let mut merges: Vec<_> = canonical.pairs.iter().collect();
-        merges.sort_unstable_by_key(|&(.., result)| result);
-        let token_id = |symbol: u32| canonical.token_ids[symbol as usize];
-        Some(
-            merges
-                .iter()
-                .map(|&(left, right, result)| (token_id(left), token_id(right), token_id(result)))
-                .collect(),
-        )
+        match &self.words.rule {
+            Rule::Canonical(canonical) => Some(canonical.listed()),
+            Rule::Full(_) => None,
+        }
     }
 
     /// Whether a vocabulary comes out the same by these merges as by ranks: as if any two tokens merged whose
@@ -197,13 +191,9 @@ impl Encoder {
     pub(crate) fn is_by_ranks(vocabulary: &Vocabulary, merges: &Merges) -> bool {
         let [listed, ranked] = [merges, &Merges::ByTokenId].map(|merges| {
             let canonical = Canonical::new(vocabulary, merges)?;
-            let mut pairs: Vec<_> = canonical.pairs.iter().collect();
-            pairs.sort_unstable_by_key(|&(.., result)| result);
-            let token_id = |symbol: u32| canonical.token_ids[symbol as usize];
-            let tokens = pairs.iter().map(|&(left, right, result)| [left, right, result].map(token_id));
             let makes_all =
                 vocabulary.iter().all(|(token_id, _)| canonical.symbols[token_id as usize] != NONE);
-            makes_all.then(|| tokens.collect::<Vec<_>>())
+            makes_all.then(|| canonical.listed())
         });
         listed.is_some() && listed == ranked
     }
