@@ -60,7 +60,7 @@ pub(crate) fn key(text: &[u8], start: u32, length: u32) -> Key {
 
 /// The bytes of the short word that has this key, padded with zeros.
 #[inline(always)]
-pub(super) fn bytes(key: &Key) -> [u8; LONGEST_SHORT + 1] {
+pub(crate) fn bytes(key: &Key) -> [u8; LONGEST_SHORT + 1] {
     let mask = &MASKS[LONGEST_SHORT];
     (u128::from(key[0]) | u128::from(key[1] & mask[1]) << 64).to_le_bytes()
 }

@@ -14,7 +14,7 @@
 
 use super::entries::{read_varint, write_varint};
 use super::{too_many_occurrences, too_many_units};
-use crate::encode::{key, prefetch, Key, LONGEST_SHORT};
+use crate::encode::{bytes, key, prefetch, Key, LONGEST_SHORT};
 use crate::Error;
 use rustc_hash::FxHasher;
 use std::hash::Hasher;
@@ -45,8 +45,7 @@ impl Short {
 
     /// The bytes of the unit, padded, and how many they are.
     pub(super) fn bytes(&self) -> ([u8; 16], usize) {
-        let [low, high] = self.key.map(u128::from);
-        ((low | high << 64).to_le_bytes(), (self.key[1] >> 56) as usize)
+        (bytes(&self.key), (self.key[1] >> 56) as usize)
     }
 }
 
