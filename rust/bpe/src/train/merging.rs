@@ -146,14 +146,7 @@ impl MergeLoop {
                 sequences.prefetch(place);
             }
             let start = place as usize;
-            if !sequences.holds(start, left) {
-                continue;
-            }
-            let second = sequences.next(start);
-            if !sequences.holds(second, right) {
-                continue;
-            }
-            let end = sequences.next(second);
+            let Some((second, end)) = sequences.find_pair(start, left, right) else { continue };
             let weight = sequences.weight_at(start);
             match sequences.before(start) {
                 Some((before, neighbour)) if neighbour == merged => {
@@ -198,12 +191,8 @@ impl MergeLoop {
         for place in pair.places {
             watch.step_within()?;
             let start = place as usize;
-            if self.sequences.holds(start, left) {
-                let second = self.sequences.next(start);
-                if self.sequences.holds(second, right) {
-                    let end = self.sequences.next(second);
-                    self.sequences.replace(start, second, end, merged);
-                }
+            if let Some((second, end)) = self.sequences.find_pair(start, left, right) {
+                self.sequences.replace(start, second, end, merged);
             }
         }
         self.read_pairs(watch, |_, cutoff| cutoff)

@@ -135,15 +135,19 @@ impl Sequences {
         (value & KIND == 0).then_some(value)
     }
 
-    /// Whether a slot is the first of this token.
+    /// Where the second token of a pair that starts at a slot begins, and where it ends; `None` if it is not there any more.
     #[inline]
-    pub(super) fn holds(&self, slot: usize, token_id: u32) -> bool {
-        self.slots[slot] == token_id
+    pub(super) fn find_pair(&self, slot: usize, left: u32, right: u32) -> Option<(usize, usize)> {
+        if self.slots[slot] != left {
+            return None;
+        }
+        let second = self.next(slot);
+        (self.slots[second] == right).then(|| (second, self.next(second)))
     }
 
     /// The slot behind the token at a slot.
     #[inline]
-    pub(super) fn next(&self, slot: usize) -> usize {
+    fn next(&self, slot: usize) -> usize {
         slot + self.span(slot + 1)
     }
 
