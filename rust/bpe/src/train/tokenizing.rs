@@ -7,13 +7,10 @@
 use super::counting::{Block, UnitCounts};
 use super::token_store::TokenStore;
 use super::watch::{Phase, Watch};
-use crate::encode::{merge_all, Encoder, MergeScratch, Scratch};
-use crate::{Error, ErrorKind, MergeTable, Pretokenizer, Pretokens};
+use crate::encode::{merge_all, Encoder, MergeScratch};
+use crate::scratch_pool::ScratchPool;
+use crate::{Error, ErrorKind, Interrupt, MergeTable, Pretokenizer, Pretokens};
 use std::ops::{ControlFlow, Range};
-use std::sync::Mutex;
-
-/// Memory of the caches of a thread.
-const CACHE_BYTES: usize = 16 << 20;
 
 /// What turns units into tokens.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +34,7 @@ pub(super) fn tokenize(
 ) -> Result<TokenStore, Error> {
     let UnitEncoder { encoder, lengths, words } = unit_encoder;
     watch.phase(Phase::Tokenizing, units.n_bytes())?;
-    let scratches = Mutex::new(Vec::new());
+    let (scratches, interrupt) = (ScratchPool::default(), Interrupt::default());
     let tokenize_block = |block: &Block| {
         let mut bytes = Vec::with_capacity(block.n_bytes() as usize);
         let (mut ends, mut weights) = (Vec::new(), Vec::new());
@@ -49,10 +46,10 @@ pub(super) fn tokenize(
         let text = String::from_utf8(bytes).map_err(|_| {
             Error::new(ErrorKind::Training, "a counted unit is not UTF-8; count the text again")
         })?;
-        let mut scratch = take(&scratches).unwrap_or_else(|| Scratch::with_cache_of(CACHE_BYTES));
+        let mut scratch = scratches.take(&interrupt);
         let mut token_ids = Vec::new();
         encoder.encode_pretokens(Pretokens::new(&text, 0, &ends), &mut scratch, &mut token_ids)?;
-        give_back(&scratches, scratch);
+        scratches.give_back(scratch);
         let runs = find_runs(&text, &ends, &token_ids, lengths, words)?;
         Ok((token_ids, weights, runs))
     };
@@ -111,17 +108,6 @@ fn find_runs(
         runs.push((unit, run..place));
     }
     Ok(runs)
-}
-
-/// Warm memory that no thread uses at the moment.
-fn take(scratches: &Mutex<Vec<Scratch>>) -> Option<Scratch> {
-    scratches.lock().ok()?.pop()
-}
-
-fn give_back(scratches: &Mutex<Vec<Scratch>>, scratch: Scratch) {
-    if let Ok(mut scratches) = scratches.lock() {
-        scratches.push(scratch);
-    }
 }
 
 /// Applies further merges to a text that is tokenized already.
