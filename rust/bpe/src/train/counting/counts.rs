@@ -4,6 +4,7 @@ use super::entries::Block;
 use super::file::CountFile;
 use super::run::{Run, RunBlocks};
 use super::units::{UnitBlocks, Units};
+use super::{Callback, Phase, Watch};
 use crate::Error;
 
 /// Units with their counts, as many as there are, read in passes of blocks.
@@ -59,6 +60,27 @@ impl UnitCounts {
         other.units.try_for_each(|unit, count| self.units.add(unit, count))?;
         self.runs.extend(other.runs);
         Ok(())
+    }
+
+    /// Brings the units of all runs into memory, where each is once. `progress` is called about every 50 ms and may stop
+    /// the work. O(n) in the units.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::File`] if a run cannot be read, [`crate::ErrorKind::Training`] if a unit occurs more than
+    /// 2⁶⁴ − 1 times, [`crate::ErrorKind::Interrupted`] if `progress` breaks.
+    pub fn gather(mut self, progress: &mut Callback<'_>) -> Result<Self, Error> {
+        let n_bytes = self.runs.iter().map(|run| run.n_bytes).sum();
+        let mut watch = Watch::new(Phase::ReadingCounts, n_bytes, progress);
+        let mut done = 0;
+        for run in &self.runs {
+            for block in run.blocks()? {
+                let block = block?;
+                block.iter().try_for_each(|(unit, count)| self.units.add(unit, count))?;
+                done += block.n_bytes();
+                watch.look(done)?;
+            }
+        }
+        Ok(Self { units: self.units, runs: Vec::new() })
     }
 
     /// The units in memory. If [`UnitCounts::n_runs`] is 0, that is all.

@@ -4,6 +4,8 @@
 //! set in all but the last), then the bytes of the unit. A [`Block`] is about a megabyte of whole entries: enough work
 //! for a thread, and little enough that a pass over all of them needs no memory to speak of.
 
+use std::borrow::Cow;
+
 /// Bytes of entries in a block; the last entry may go beyond.
 pub(super) const BLOCK_BYTES: usize = 1 << 20;
 
@@ -75,12 +77,19 @@ pub(super) fn read_entry(bytes: &[u8]) -> Start<'_> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Block {
     bytes: Vec<u8>,
+    /// How often each count counts.
+    multiplier: u64,
 }
 
 impl Block {
     /// A block of bytes that are known to be whole entries.
     pub(super) fn of_entries(bytes: Vec<u8>) -> Self {
-        Self { bytes }
+        Self { bytes, multiplier: 1 }
+    }
+
+    /// The same with all counts multiplied.
+    pub(super) fn times(self, multiplier: u64) -> Self {
+        Self { multiplier: self.multiplier * multiplier, ..self }
     }
 
     /// The bytes of the entries, lengths and counts included.
@@ -89,13 +98,18 @@ impl Block {
     }
 
     /// The entries as bytes.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    pub(super) fn bytes(&self) -> Cow<'_, [u8]> {
+        if self.multiplier == 1 {
+            return Cow::Borrowed(&self.bytes);
+        }
+        let mut bytes = Vec::with_capacity(self.bytes.len() + self.bytes.len() / 8);
+        self.iter().for_each(|(unit, count)| write_entry(unit, count, &mut bytes));
+        Cow::Owned(bytes)
     }
 
     /// The units with their counts. The order says nothing.
     pub fn iter(&self) -> BlockIter<'_> {
-        BlockIter { rest: &self.bytes }
+        BlockIter { rest: &self.bytes, multiplier: self.multiplier }
     }
 }
 
@@ -112,6 +126,7 @@ impl<'b> IntoIterator for &'b Block {
 #[derive(Debug, Clone)]
 pub struct BlockIter<'b> {
     rest: &'b [u8],
+    multiplier: u64,
 }
 
 impl<'b> Iterator for BlockIter<'b> {
@@ -121,7 +136,8 @@ impl<'b> Iterator for BlockIter<'b> {
     fn next(&mut self) -> Option<Self::Item> {
         let Start::Entry { unit, count, length } = read_entry(self.rest) else { return None };
         self.rest = &self.rest[length..];
-        Some((unit, count))
+        // Files of which a count would be too large are refused.
+        Some((unit, count.saturating_mul(self.multiplier)))
     }
 }
 
@@ -140,6 +156,18 @@ mod tests {
         }
         assert_eq!(read_varint(&[0xFF; 10]), None);
         assert_eq!(read_varint(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2]), None);
+    }
+
+    #[test]
+    fn counts_are_multiplied() {
+        let mut bytes = Vec::new();
+        write_entry(b"unit", 300, &mut bytes);
+        let block = Block::of_entries(bytes).times(7);
+        assert_eq!(block.iter().collect::<Vec<_>>(), [(&b"unit"[..], 2100)]);
+        assert_eq!(
+            Block::of_entries(block.bytes().into_owned()).iter().collect::<Vec<_>>(),
+            [(&b"unit"[..], 2100)]
+        );
     }
 
     #[test]

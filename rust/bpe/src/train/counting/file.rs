@@ -37,6 +37,9 @@ pub struct CountFile {
     n_entries: u64,
     n_occurrences: u128,
     n_bytes: u64,
+    largest_count: u64,
+    digest: [u8; 32],
+    multiplier: u64,
 }
 
 impl CountFile {
@@ -77,7 +80,7 @@ impl CountFile {
                 n_entries += 1;
                 n_occurrences += u128::from(count);
             }
-            write(block.bytes())?;
+            write(&block.bytes())?;
             done += block.n_bytes();
             watch.look(done)?;
         }
@@ -115,9 +118,9 @@ impl CountFile {
         let n_bytes = n_bytes.ok_or_else(|| ends_early(path))?;
         let trailer = Trailer::read(path, &mut file, start + n_bytes)?;
 
-        let run = Run::of_file(path, start, n_bytes);
+        let run = Run::of_file(path, start, n_bytes, 1);
         let mut watch = Watch::new(Phase::ReadingCounts, n_bytes, progress);
-        let (mut n_entries, mut n_occurrences, mut done) = (0, 0, 0);
+        let (mut n_entries, mut n_occurrences, mut largest_count, mut done) = (0, 0, 0, 0);
         for block in run.blocks()? {
             // Where a bit of the entries is flipped, they may make no sense; the digest says so better.
             let block =
@@ -126,6 +129,7 @@ impl CountFile {
             for (_, count) in &block {
                 n_entries += 1;
                 n_occurrences += u128::from(count);
+                largest_count = count.max(largest_count);
             }
             done += block.n_bytes();
             watch.look(done)?;
@@ -137,7 +141,43 @@ impl CountFile {
             return Err(damaged(path));
         }
         let pretokenizer = String::from_utf8(description).map_err(|_| damaged(path))?;
-        Ok(Self { path: path.to_owned(), pretokenizer, record, n_entries, n_occurrences, n_bytes })
+        let (path, digest) = (path.to_owned(), trailer.digest);
+        Ok(Self {
+            path,
+            pretokenizer,
+            record,
+            n_entries,
+            n_occurrences,
+            n_bytes,
+            largest_count,
+            digest,
+            multiplier: 1,
+        })
+    }
+
+    /// The same with all counts multiplied: counts of weights whose denominator is another are brought to a common one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Training`] if a count is then more than 2⁶⁴ − 1.
+    pub fn times(self, multiplier: u64) -> Result<Self, Error> {
+        match self.multiplier.checked_mul(multiplier) {
+            Some(multiplier) if self.largest_count.checked_mul(multiplier).is_some() => {
+                Ok(Self { multiplier, ..self })
+            }
+            _ => {
+                let path = self.path.display();
+                let message = format!(
+                    "{path}: counted {multiplier} times, a unit occurs more than 2^64 - 1 times; count with weights of \
+                     fewer digits"
+                );
+                Err(Error::new(ErrorKind::Training, message))
+            }
+        }
+    }
+
+    /// The SHA-256 of its bytes, which tells it from other files, and by how much its counts are multiplied.
+    pub fn fingerprint(&self) -> ([u8; 32], u64) {
+        (self.digest, self.multiplier)
     }
 
     /// The pretokenizer of the units.
@@ -163,7 +203,7 @@ impl CountFile {
 
     /// The sum of the counts.
     pub fn n_occurrences(&self) -> u128 {
-        self.n_occurrences
+        self.n_occurrences * u128::from(self.multiplier)
     }
 
     /// Checks that the units are those of this pretokenizer and these records.
@@ -193,7 +233,8 @@ impl CountFile {
 
     /// Its entries.
     pub(super) fn run(&self) -> Run {
-        Run::of_file(&self.path, (HEADER_BYTES + self.pretokenizer.len()) as u64, self.n_bytes)
+        let start = (HEADER_BYTES + self.pretokenizer.len()) as u64;
+        Run::of_file(&self.path, start, self.n_bytes, self.multiplier)
     }
 }
 

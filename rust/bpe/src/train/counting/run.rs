@@ -19,14 +19,16 @@ pub(super) struct Run {
     /// Where the entries begin, and their bytes.
     pub(super) start: u64,
     pub(super) n_bytes: u64,
+    /// How often each count counts.
+    multiplier: u64,
     /// What must not be removed as long as the run is there.
     _temporary: Option<Arc<TemporaryFile>>,
 }
 
 impl Run {
-    /// A part of a file.
-    pub(super) fn of_file(path: &Path, start: u64, n_bytes: u64) -> Self {
-        Self { path: path.to_owned(), start, n_bytes, _temporary: None }
+    /// A part of a file, whose counts are multiplied.
+    pub(super) fn of_file(path: &Path, start: u64, n_bytes: u64, multiplier: u64) -> Self {
+        Self { path: path.to_owned(), start, n_bytes, multiplier, _temporary: None }
     }
 
     /// Its entries, from the first.
@@ -61,7 +63,7 @@ impl GrowingRun {
     /// Appends units; `done` of the work that is watched is done.
     pub(super) fn append(&mut self, units: &Units, done: u64, watch: &mut Watch<'_>) -> Result<(), Error> {
         for block in units.blocks() {
-            self.file.write(block.bytes())?;
+            self.file.write(&block.bytes())?;
             self.n_bytes += block.n_bytes();
             watch.look(done)?;
         }
@@ -71,7 +73,8 @@ impl GrowingRun {
     /// What was appended.
     pub(super) fn into_run(self) -> Run {
         let Self { file, n_bytes } = self;
-        Run { path: file.path().to_owned(), start: 0, n_bytes, _temporary: Some(Arc::new(file)) }
+        let path = file.path().to_owned();
+        Run { path, start: 0, n_bytes, multiplier: 1, _temporary: Some(Arc::new(file)) }
     }
 }
 
@@ -104,7 +107,8 @@ impl RunBlocks<'_> {
             }
             if end > 0 {
                 let rest = self.pending.split_off(end);
-                return Ok(Some(Block::of_entries(std::mem::replace(&mut self.pending, rest))));
+                let block = Block::of_entries(std::mem::replace(&mut self.pending, rest));
+                return Ok(Some(block.times(self.run.multiplier)));
             }
         }
     }
