@@ -60,6 +60,7 @@ fn fast(
         initial_alphabet: if options.seen_bytes_only { InitialAlphabet::Seen } else { InitialAlphabet::All },
         ties: if options.byte_order { Ties::Bytes } else { Ties::HuggingFace },
         memory: memory.clone(),
+        checkpoint: None,
     };
     let counts = Counts { units: units(corpus), superwords };
     train(counts, &training, threads, &mut |_| ControlFlow::Continue(())).unwrap()

@@ -1,5 +1,6 @@
 //! Training on top of a tokenizer: all its ids stay, new tokens follow, made by merges of lower rank than all of its own.
 
+use super::checkpoint::Keeper;
 use super::counting::UnitCounts;
 use super::growing::Growing;
 use super::options::{check_sizes, TrainedMerge, TrainingOptions};
@@ -62,6 +63,8 @@ pub fn continue_training(
     check_sizes(&growing, options.vocab_size, None)?;
     superwords.map_or(Ok(()), SuperwordOptions::check)?;
 
+    let keeper = Keeper::new(options, &superwords);
+    keeper.resume(&mut growing)?;
     let mut watch = Watch::new(Phase::Merging, 0, progress);
     let stage = Stage {
         size: options.vocab_size,
@@ -71,8 +74,10 @@ pub fn continue_training(
         drops_unused_merges: false,
         threads,
         memory: &options.memory,
+        keeper: &keeper,
     };
-    stage.run_on_tokens(units, &encoder, &mut growing, &mut watch)?;
+    let result = stage.run_on_tokens(units, &encoder, 0, &mut growing, &mut watch);
+    keeper.after(result, &growing)?;
 
     let known = base.vocabulary.iter().map(|(token_id, bytes)| (token_id, bytes.to_vec()));
     let new = (0_u32..).zip(&growing.tokens).skip(base.vocab_size());

@@ -7,6 +7,18 @@ use crate::byte_level::unspell;
 use crate::encode::Encoder;
 use crate::{Definition, Error, ErrorKind, Merges, Vocabulary};
 
+/// What there was when the first stage ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FirstStage {
+    /// The number of tokens.
+    pub(super) size: usize,
+    /// The number of merges; of those that are left, once the unused ones are dropped.
+    pub(super) n_merges: usize,
+    pub(super) n_vetoed: usize,
+    /// Whether unused merges have been dropped.
+    pub(super) has_dropped: bool,
+}
+
 /// A vocabulary as it grows.
 #[derive(Debug)]
 pub(super) struct Growing {
@@ -15,8 +27,14 @@ pub(super) struct Growing {
     pub(super) byte_ids: [Option<u32>; 256],
     /// In order of rank.
     pub(super) merges: Vec<TrainedMerge>,
-    /// What was not made though it was frequent enough: bytes, and how often.
+    /// What was not made though it was frequent enough: bytes, and how often. A pair is here once for each stage.
     pub(super) vetoed: Vec<(Vec<u8>, u64)>,
+    /// The pairs of these.
+    vetoed_pairs: Vec<(u32, u32)>,
+    vetoed_in_stage: FxHashSet<(u32, u32)>,
+    /// Once it has ended.
+    first_stage: Option<FirstStage>,
+    is_told_by_its_merges: bool,
     /// Ids of the tokens that merges can make or start from; not the special tokens.
     ids: FxHashMap<Vec<u8>, u32>,
     merged: FxHashSet<(u32, u32)>,
@@ -35,6 +53,10 @@ impl Growing {
             byte_ids: [None; 256],
             merges: Vec::new(),
             vetoed: Vec::new(),
+            vetoed_pairs: Vec::new(),
+            vetoed_in_stage: FxHashSet::default(),
+            first_stage: None,
+            is_told_by_its_merges: true,
             ids: FxHashMap::default(),
             merged: FxHashSet::default(),
             reserved: FxHashSet::default(),
@@ -78,6 +100,10 @@ impl Growing {
             byte_ids: [None; 256],
             merges: Vec::new(),
             vetoed: Vec::new(),
+            vetoed_pairs: Vec::new(),
+            vetoed_in_stage: FxHashSet::default(),
+            first_stage: None,
+            is_told_by_its_merges: true,
             ids,
             merged: FxHashSet::default(),
             reserved: added.collect(),
@@ -116,15 +142,74 @@ impl Growing {
         [&self.tokens[left as usize][..], &self.tokens[right as usize]].concat()
     }
 
+    /// The same, if there are such tokens.
+    pub(super) fn checked_join(&self, left: u32, right: u32) -> Option<Vec<u8>> {
+        Some([&self.tokens.get(left as usize)?[..], self.tokens.get(right as usize)?].concat())
+    }
+
+    /// Notes a pair that is passed over. It may be met again when pairs are counted anew.
+    pub(super) fn veto(&mut self, left: u32, right: u32, token: Vec<u8>, count: u64) {
+        if self.vetoed_in_stage.insert((left, right)) {
+            self.vetoed.push((token, count));
+            self.vetoed_pairs.push((left, right));
+        }
+    }
+
+    /// The pairs that were passed over, in order, what they would have made, and how often they occurred. The ids of the
+    /// first stage mean nothing any more when merges of it were dropped.
+    pub(super) fn vetoed_with_pairs(&self) -> impl Iterator<Item = ((u32, u32), &[u8], u64)> + '_ {
+        self.vetoed_pairs.iter().zip(&self.vetoed).map(|(&pair, (token, count))| (pair, &token[..], *count))
+    }
+
+    /// Notes that the first stage ended with so many tokens.
+    pub(super) fn end_first_stage(&mut self, size: usize) {
+        let (n_merges, n_vetoed) = (self.merges.len(), self.vetoed.len());
+        self.first_stage = Some(FirstStage { size, n_merges, n_vetoed, has_dropped: false });
+        self.vetoed_in_stage.clear();
+    }
+
+    /// Takes up what was passed over, and how the first stage ended, as another training left them.
+    pub(super) fn take_up(
+        &mut self,
+        vetoed: Vec<((u32, u32), Vec<u8>, u64)>,
+        first_stage: Option<FirstStage>,
+    ) {
+        self.first_stage = first_stage;
+        let n_before = first_stage.map_or(0, |first| first.n_vetoed);
+        self.vetoed_in_stage = vetoed.iter().skip(n_before).map(|(pair, ..)| *pair).collect();
+        for (pair, token, count) in vetoed {
+            self.vetoed_pairs.push(pair);
+            self.vetoed.push((token, count));
+        }
+    }
+
+    /// What there was when the first stage ended, if it has.
+    pub(super) fn first_stage(&self) -> Option<FirstStage> {
+        self.first_stage
+    }
+
+    /// Whether text that is tokenized with the merges so far is what the merge loop has come to. It is not any more if a
+    /// merge made a token that was there, and that an earlier merge takes up: encoding would do that one after it. It
+    /// takes a tokenizer whose own merges do not make all of its tokens to come to that.
+    pub(super) fn is_told_by_its_merges(&self) -> bool {
+        self.is_told_by_its_merges
+    }
+
     /// Notes a merge; returns the id of what it makes, and whether that is a new token.
     pub(super) fn merge(&mut self, left: u32, right: u32, token: Vec<u8>, count: u64) -> (u32, bool) {
         let n_known = self.tokens.len();
         let token_id = self.add(token);
         // In the second stage a token may be reached in a second way, and then a pair of it is merged again.
-        if self.merged.insert((left, right)) {
+        let is_new = self.tokens.len() > n_known;
+        let is_first = self.merged.insert((left, right));
+        if !is_new && self.is_told_by_its_merges {
+            let mut parts = self.merges.iter().flat_map(|merge| [merge.left, merge.right]);
+            self.is_told_by_its_merges = is_first && !parts.any(|part| part == token_id);
+        }
+        if is_first {
             self.merges.push(TrainedMerge { left, right, token_id, count });
         }
-        (token_id, self.tokens.len() > n_known)
+        (token_id, is_new)
     }
 
     /// Takes back all merges from a rank on, each of which made a token of its own.
@@ -157,13 +242,16 @@ impl Growing {
                 (new_ids[merge.token_id as usize], _) = self.merge(left, right, token, merge.count);
             }
         }
+        if let Some(first_stage) = &mut self.first_stage {
+            first_stage.n_merges = self.merges.len();
+            first_stage.has_dropped = true;
+        }
         new_ids
     }
 
     /// The merges from a rank on, as (left id, right id, merged id).
     pub(super) fn merges_from(&self, rank: usize) -> Merges {
-        let merges = self.merges[rank..].iter();
-        Merges::Listed(merges.map(|merge| (merge.left, merge.right, merge.token_id)).collect())
+        Merges::Listed(listed(&self.merges[rank..]))
     }
 
     /// The vocabulary without the special tokens.
@@ -174,11 +262,21 @@ impl Growing {
 
     /// What the merges so far make of text.
     pub(super) fn encoder(&self) -> Result<Encoder, Error> {
-        Ok(Encoder::of_words_within(self.vocabulary()?, &self.merges_from(0), false))
+        self.encoder_of(self.merges.len())
+    }
+
+    /// What the first merges make of text.
+    pub(super) fn encoder_of(&self, n_merges: usize) -> Result<Encoder, Error> {
+        let merges = Merges::Listed(listed(&self.merges[..n_merges]));
+        Ok(Encoder::of_words_within(self.vocabulary()?, &merges, false))
     }
 
     /// By token id: its bytes.
     pub(super) fn lengths(&self) -> Vec<u32> {
         self.tokens.iter().map(|token| token.len() as u32).collect()
     }
+}
+
+fn listed(merges: &[TrainedMerge]) -> Vec<(u32, u32, u32)> {
+    merges.iter().map(|merge| (merge.left, merge.right, merge.token_id)).collect()
 }

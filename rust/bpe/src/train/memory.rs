@@ -42,6 +42,11 @@ impl Memory {
         &self.folder
     }
 
+    /// Whether there is no limit.
+    pub fn is_unlimited(&self) -> bool {
+        self.bytes == usize::MAX
+    }
+
     /// What the units of one stage may take, in bytes: for [`super::Counter::with_memory_limit`].
     pub fn for_counts(&self) -> usize {
         self.bytes / 4

@@ -12,6 +12,7 @@
 //! they will at inference) and goes on, under a few rules ([`SuperwordOptions`]). [`continue_training`] is such a stage on
 //! top of any tokenizer.
 
+mod checkpoint;
 mod continuing;
 mod counting;
 mod growing;
@@ -31,6 +32,7 @@ mod watch;
 
 use std::ops::ControlFlow;
 
+pub use checkpoint::Checkpoint;
 pub use continuing::{continue_training, Continued};
 pub use counting::{Block, BlockIter, Blocks, CountFile, Counter, CutOff, Record, UnitCounts, Units};
 pub use memory::Memory;
@@ -40,6 +42,7 @@ pub use options::{
 pub use superwords::SuperwordOptions;
 pub use watch::{Phase, Progress};
 
+use self::checkpoint::Keeper;
 use self::growing::Growing;
 use self::options::check_sizes;
 use self::stage::Stage;
@@ -50,7 +53,8 @@ use crate::Error;
 /// Trains a vocabulary and its merges. If the text has too few pairs, the vocabulary is smaller than was asked for.
 ///
 /// The same counts and options give the same result for any number of threads. `progress` is called about every 50 ms,
-/// and when a phase begins, and may stop the work.
+/// and when a phase begins, and may stop the work. With [`TrainingOptions::checkpoint`], it goes on from there when it
+/// is called again.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Training`] if the options contradict each other or the text is too large for the merge loop
@@ -80,6 +84,9 @@ pub fn train(
     check_sizes(&growing, options.vocab_size, transition)?;
     superwords.as_ref().map_or(Ok(()), SuperwordStage::check)?;
 
+    let further = superwords.as_ref().map(SuperwordStage::rules);
+    let keeper = Keeper::new(options, &further);
+    keeper.resume(&mut growing)?;
     let mut watch = Watch::new(Phase::Merging, 0, progress);
     let stage = Stage {
         size: match transition {
@@ -92,10 +99,16 @@ pub fn train(
         drops_unused_merges: false,
         threads,
         memory: &options.memory,
+        keeper: &keeper,
     };
-    stage.run_on_bytes(units, &mut growing, &mut watch)?;
-
-    let (mut stage1_size, mut stage1_merges) = (growing.tokens.len(), growing.merges.len());
+    if growing.first_stage().is_none() {
+        let result = if growing.merges.is_empty() {
+            stage.run_on_bytes(units, &mut growing, &mut watch)
+        } else {
+            stage.run(&units, &mut growing, &mut watch)
+        };
+        keeper.after(result, &growing)?;
+    }
     if let Some(superwords) = &superwords {
         let stage = Stage {
             size: options.vocab_size,
@@ -104,13 +117,19 @@ pub fn train(
             drops_unused_merges: superwords.drop_unused_merges,
             ..stage
         };
-        if let (Transition::Auto, Some(words)) = (superwords.transition, &superwords.words) {
-            let n_merges = find_transition(&stage, &superwords.units, words, &growing, &mut watch)?;
-            growing.truncate(n_merges);
-            stage1_size = growing.tokens.len();
+        if growing.first_stage().is_none() {
+            if let (Transition::Auto, Some(words)) = (superwords.transition, &superwords.words) {
+                let n_merges = find_transition(&stage, &superwords.units, words, &growing, &mut watch)?;
+                growing.truncate(n_merges);
+            }
+            growing.end_first_stage(growing.tokens.len());
         }
-        stage1_merges = stage.run(&superwords.units, &mut growing, &mut watch)?;
+        let result = stage.run(&superwords.units, &mut growing, &mut watch);
+        keeper.after(result, &growing)?;
     }
+    let first_stage = growing.first_stage();
+    let stage1_size = first_stage.map_or(growing.tokens.len(), |first| first.size);
+    let stage1_merges = first_stage.map_or(growing.merges.len(), |first| first.n_merges);
     let Growing { tokens, merges, vetoed, .. } = growing;
     Ok(Trained { tokens, merges, stage1_size, stage1_merges, vetoed })
 }

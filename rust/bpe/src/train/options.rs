@@ -1,5 +1,6 @@
 //! What is asked of training, and what comes of it.
 
+use super::checkpoint::Checkpoint;
 use super::counting::UnitCounts;
 use super::growing::Growing;
 use super::memory::Memory;
@@ -45,6 +46,8 @@ pub struct TrainingOptions {
     pub ties: Ties,
     /// The memory to take.
     pub memory: Memory,
+    /// Where the merges are kept, so that training that is interrupted goes on when it is started again.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 /// The distinct units of a text and their multiplicities: what training reads.
@@ -112,8 +115,15 @@ pub struct Trained {
     /// The number of merges of the first stage that are left, which begin the list; for plain BPE, all.
     pub stage1_merges: usize,
     /// The pairs that were frequent enough, and passed over for what they would make: their bytes, and how often they
-    /// occurred.
+    /// occurred. A pair is here once for each stage.
     pub vetoed: Vec<(Vec<u8>, u64)>,
+}
+
+impl SuperwordStage {
+    /// All that the result depends on beside the units.
+    pub(super) fn rules(&self) -> impl std::fmt::Debug + '_ {
+        (self.transition, &self.options, self.whole_words, self.drop_unused_merges)
+    }
 }
 
 impl Counts {

@@ -1,5 +1,6 @@
 //! One stage of training: units that no token may cross, merged until the vocabulary has a size.
 
+use super::checkpoint::Keeper;
 use super::counting::UnitCounts;
 use super::growing::Growing;
 use super::memory::Memory;
@@ -28,6 +29,7 @@ pub(super) struct Stage<'o> {
     pub(super) drops_unused_merges: bool,
     pub(super) threads: usize,
     pub(super) memory: &'o Memory,
+    pub(super) keeper: &'o Keeper,
 }
 
 /// Bytes that the merge loop takes for a token, at most: its slot, its place in two lists, and what finds them.
@@ -64,34 +66,43 @@ impl Stage<'_> {
         units: &UnitCounts,
         growing: &mut Growing,
         watch: &mut Watch<'_>,
-    ) -> Result<usize, Error> {
-        self.run_on_tokens(units, &growing.encoder()?, growing, watch)
+    ) -> Result<(), Error> {
+        // Only the merges of the first stage make the tokens that superwords are made of.
+        let n_known = growing.first_stage().map_or(growing.merges.len(), |first| first.n_merges);
+        self.run_on_tokens(units, &growing.encoder_of(n_known)?, n_known, growing, watch)
     }
 
-    /// Trains on units from what an encoder makes of them on. Returns the number of merges so far that are left.
+    /// Trains on units from what an encoder, which knows the first `n_known` merges, and the other merges so far make of
+    /// them on.
     pub(super) fn run_on_tokens(
         &self,
         units: &UnitCounts,
         encoder: &Encoder,
+        n_known: usize,
         growing: &mut Growing,
         watch: &mut Watch<'_>,
-    ) -> Result<usize, Error> {
-        if !self.drops_unused_merges {
-            let store = self.tokenize(units, encoder, self.words, |_| (), growing, watch)?;
-            let n_merges = growing.merges.len();
-            return self.run_on_store(store, growing, watch).map(|()| n_merges);
+    ) -> Result<(), Error> {
+        if growing.tokens.len() >= self.size {
+            return Ok(());
+        }
+        if !self.drops_unused_merges || growing.first_stage().is_some_and(|first| first.has_dropped) {
+            let mut store = self.tokenize(units, encoder, self.words, |_| (), growing, watch)?;
+            if n_known < growing.merges.len() {
+                let merges = MergeTable::new(&Vocabulary::default(), &growing.merges_from(n_known));
+                store = tokenize_on(&store, &merges, self.threads, watch)?;
+            }
+            return self.run_on_store(store, growing, watch);
         }
         let mut used = vec![false; growing.tokens.len()];
         let see = |token_id| used[token_id as usize] = true;
         let store = self.tokenize(units, encoder, self.words, see, growing, watch)?;
         let new_ids = growing.drop_unused_merges(used);
-        let n_merges = growing.merges.len();
         let mut renumbered = store.like();
         store.for_each_unit(|token_ids, weight| {
             renumbered.push(token_ids.iter().map(|&token_id| new_ids[token_id as usize]), weight)
         })?;
         drop(store);
-        self.run_on_store(renumbered, growing, watch).map(|()| n_merges)
+        self.run_on_store(renumbered, growing, watch)
     }
 
     /// What an encoder makes of units; only what are whole pieces of `words`, if there is such a pretokenizer. Calls `see`
@@ -174,7 +185,7 @@ impl Stage<'_> {
             let Some((left, right, count)) = merge_loop.pop_best(watch)? else { break };
             let token = growing.joined(left, right);
             if self.vetoes(growing, &token) {
-                growing.vetoed.push((token, count));
+                growing.veto(left, right, token, count);
                 watch.step(growing.tokens.len() as u64)?;
                 continue;
             }
@@ -182,6 +193,7 @@ impl Stage<'_> {
                 (token_id, true) => merge_loop.merge(left, right, token_id, watch)?,
                 (token_id, false) => merge_loop.merge_into_known(left, right, token_id, watch)?,
             }
+            self.keeper.look(growing)?;
             watch.step(growing.tokens.len() as u64)?;
         }
         Ok(())
