@@ -14,6 +14,7 @@ Text → pretokens → ids → a plan of sequences → batches:
 from portmanteau import data
 from portmanteau._rust import __version__
 from portmanteau.batch import TokenBatch
+from portmanteau.counting import count_units
 from portmanteau.errors import (
     DecodingError,
     EncodingError,
@@ -51,6 +52,7 @@ __all__ = [
     "VocabularyError",
     "__version__",
     "continue_training",
+    "count_units",
     "data",
     "pack",
     "train_bpe",

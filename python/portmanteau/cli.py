@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"portmanteau {_rust.__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_demo(subparsers)
+    _add_count(subparsers)
     _add_train_bpe(subparsers)
     _add_train_superbpe(subparsers)
     _add_continue_training(subparsers)
@@ -109,6 +110,37 @@ def _add_demo(subparsers: Any) -> None:
     parser.add_argument("--out", default="demo", metavar="FOLDER", help="where the files go (default: demo)")
 
 
+def _add_count(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "count",
+        commands.run_count,
+        "count a part of your text, to train on several parts together",
+        [
+            "Counts the pieces of a part of a corpus into a folder. Any number of such folders, counted anywhere, are "
+            "trained on with --counts of train-bpe and train-superbpe, and make the tokenizer of all their text. The "
+            "pretokenizers and --unit must be the same.",
+            _FILES,
+        ],
+        "portmanteau count corpus/0*.jsonl -o part-0",
+    )
+    _add_text_options(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="the folder to write")
+    parser.add_argument(
+        "--pretokenizer",
+        default="o200k",
+        metavar="NAME|REGEX",
+        help="cuts text into the pieces that no token crosses; superbpe counts for both stages of train-superbpe "
+        "(default: o200k)",
+    )
+    parser.add_argument(
+        "--superword-pretokenizer",
+        metavar="NAME|REGEX",
+        help="cuts the text of the second stage of train-superbpe (default: there is no second stage)",
+    )
+    _add_counting_options(parser)
+
+
 def _add_train_bpe(subparsers: Any) -> None:
     parser = _command(
         subparsers,
@@ -122,7 +154,7 @@ def _add_train_bpe(subparsers: Any) -> None:
         ],
         "portmanteau train-bpe corpus/*.jsonl --vocab-size 32000 -o tokenizer.json",
     )
-    _add_training_options(parser)
+    _add_training_options(parser, least="*")
     _add_first_stage_options(parser, pretokenizer="o200k")
 
 
@@ -146,7 +178,7 @@ def _add_train_superbpe(subparsers: Any) -> None:
         metavar="N|auto",
         help="tokens before the first superword; auto finds where words and superwords come out even",
     )
-    _add_training_options(parser)
+    _add_training_options(parser, least="*")
     _add_first_stage_options(parser, pretokenizer="superbpe")
     parser.add_argument(
         "--superword-pretokenizer",
@@ -215,6 +247,10 @@ def _add_superword_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_first_stage_options(parser: argparse.ArgumentParser, pretokenizer: str) -> None:
     parser.add_argument(
+        "--counts", nargs="+", metavar="FOLDER", help="folders of `portmanteau count`, instead of files"
+    )
+    parser.set_defaults(refuse=parser.error)
+    parser.add_argument(
         "--pretokenizer",
         default=pretokenizer,
         metavar="NAME|REGEX",
@@ -241,20 +277,34 @@ def _add_first_stage_options(parser: argparse.ArgumentParser, pretokenizer: str)
     )
 
 
-def _add_training_options(parser: argparse.ArgumentParser) -> None:
-    _add_text_options(parser)
+def _add_training_options(parser: argparse.ArgumentParser, least: str = "+") -> None:
+    _add_text_options(parser, least)
     parser.add_argument("--vocab-size", type=int, required=True, metavar="N", help="tokens in the end")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the tokenizer.json to write")
-    parser.add_argument(
-        "--digits",
-        choices=("single", "from_left", "from_right"),
-        help="cut digits apart: each alone, or in threes from the left or the right (default: the pretokenizer's way)",
-    )
     parser.add_argument(
         "--min-frequency", type=int, default=0, metavar="N", help="make no token of a rarer pair (default: 0)"
     )
     parser.add_argument(
         "--max-token-bytes", type=int, metavar="N", help="make no longer token (default: no limit)"
+    )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FOLDER",
+        help="keep the work here, and go on from it when the same command is given again; delete it in the end",
+    )
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help="write what happened to this .html file, and the same as JSON beside it",
+    )
+    _add_counting_options(parser)
+
+
+def _add_counting_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--digits",
+        choices=("single", "from_left", "from_right"),
+        help="cut digits apart: each alone, or in threes from the left or the right (default: the pretokenizer's way)",
     )
     parser.add_argument(
         "--unit",
@@ -285,11 +335,6 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--memory-limit", metavar="SIZE", help="take about so much memory, such as 4GB")
     parser.add_argument("--temporary-folder", metavar="FOLDER", help="where what does not fit memory goes")
-    parser.add_argument(
-        "--report",
-        metavar="FILE",
-        help="write what happened to this .html file, and the same as JSON beside it",
-    )
 
 
 def _number_or_auto(text: str) -> int | str:
@@ -303,8 +348,8 @@ def _weight(text: str) -> tuple[str, float]:
     return pattern, float(number)
 
 
-def _add_text_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="files of text")
+def _add_text_options(parser: argparse.ArgumentParser, least: str = "+") -> None:
+    parser.add_argument("files", nargs=least, metavar="FILE", help="files of text")
     _add_reading_options(parser)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portmanteau import data, inspecting, packing, reading, training
+from portmanteau import counting, data, inspecting, packing, reading, training
 from portmanteau.errors import EncodingError, FileError, InternalError, UnsupportedError
 from portmanteau.files import check_writable, write_atomically
 from portmanteau.token_files import TokenFile, write_tokens
@@ -27,6 +27,7 @@ __all__ = [
     "run_bench_encode",
     "run_bench_train",
     "run_continue_training",
+    "run_count",
     "run_demo",
     "run_encode",
     "run_inspect",
@@ -44,18 +45,29 @@ def run_demo(arguments: argparse.Namespace) -> None:
     demo.run(arguments.out, say=_print)
 
 
+def run_count(arguments: argparse.Namespace) -> None:
+    """``portmanteau count``."""
+    folder = counting.count_units(
+        arguments.files,
+        out=arguments.output,
+        superword_pretokenizer=arguments.superword_pretokenizer,
+        pretokenizer=arguments.pretokenizer,
+        **_counting_options(arguments),
+    )
+    tell(f"wrote {folder}")
+
+
 def run_train_bpe(arguments: argparse.Namespace) -> None:
     """``portmanteau train-bpe``."""
     _check_training_paths(arguments)
     options = _training_options(arguments) | _first_stage_options(arguments)
-    _save(training.train_bpe(arguments.files, **options), arguments)
+    _save(training.train_bpe(**options), arguments)
 
 
 def run_train_superbpe(arguments: argparse.Namespace) -> None:
     """``portmanteau train-superbpe``."""
     _check_training_paths(arguments)
     tokenizer = training.train_superbpe(
-        arguments.files,
         transition_size=arguments.transition_size,
         superword_pretokenizer=arguments.superword_pretokenizer,
         whole_words=arguments.whole_words,
@@ -242,11 +254,13 @@ def _corpora(arguments: Sequence[str] | None) -> dict[str, str]:
 
 
 def _training_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    names = ("vocab_size", "min_frequency", "max_token_bytes", "checkpoint", "report")
+    return {name: getattr(arguments, name) for name in names} | _counting_options(arguments)
+
+
+def _counting_options(arguments: argparse.Namespace) -> dict[str, Any]:
     names = (
-        "vocab_size",
         "digits",
-        "min_frequency",
-        "max_token_bytes",
         "unit",
         "text_column",
         "byte_limit",
@@ -256,14 +270,16 @@ def _training_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "memory_limit",
         "temporary_folder",
         "threads",
-        "report",
     )
     return {name: getattr(arguments, name) for name in names} | {"weights": dict(arguments.weight)}
 
 
 def _first_stage_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    names = ("pretokenizer", "initial_alphabet", "tie")
-    return {name: getattr(arguments, name) for name in names} | {"special_tokens": arguments.special_token}
+    if not arguments.files and not arguments.counts:
+        arguments.refuse("name files of text, or folders of counts with --counts")
+    names = ("counts", "pretokenizer", "initial_alphabet", "tie")
+    options = {name: getattr(arguments, name) for name in names}
+    return options | {"files": arguments.files or None, "special_tokens": arguments.special_token}
 
 
 def _superword_options(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -32,6 +32,8 @@ class Batch:
     multiplier: int
     origin: str
     """What named their file: a path or pattern, of those with a weight if it is there, or ``"texts"``."""
+    end: tuple[int, int]
+    """Where it ends: the number of the file, from 0 on, and how many batches of it there were."""
 
 
 @dataclass
@@ -45,6 +47,8 @@ class Source:
     batches: Iterator[Batch]
     scale: int
     policy: reading.Policy
+    is_repeatable: bool = False
+    """Whether it is texts that can be gone through again."""
 
 
 def from_files(
@@ -56,6 +60,7 @@ def from_files(
     byte_limit: int | None,
     seed: int,
     policy: reading.Policy,
+    first_file: int = 0,
 ) -> Source:
     """The documents of files.
 
@@ -67,6 +72,7 @@ def from_files(
         byte_limit: About so many bytes of text in all, drawn from every part of every file alike.
         seed: Says which.
         policy: What to do with bytes that are not UTF-8.
+        first_file: The files before this number are left out; which documents are drawn is as if they were not.
     """
     files, origins = _named_files(paths)
     multipliers, scale, weighted = _multipliers(files, weights or {})
@@ -85,10 +91,10 @@ def from_files(
             )
             share = byte_limit / max(n_bytes, 1)
             policy.n_replaced = 0
-        for file, multiplier, origin in zip(files, multipliers, origins, strict=True):
-            drawn = _Draw(seed, file, share)
-            for texts in batches_of(file):
-                yield Batch(drawn.of(texts), multiplier, origin)
+        for number in range(first_file, len(files)):
+            drawn = _Draw(seed, files[number], share)
+            for n_batches, texts in enumerate(batches_of(files[number]), start=1):
+                yield Batch(drawn.of(texts), multipliers[number], origins[number], (number, n_batches))
 
     return Source(batches(), scale, policy)
 
@@ -116,12 +122,14 @@ def from_texts(
             share = byte_limit / max(sum(sizes), 1)
         drawn = _Draw(seed, "", share)
         remaining = documents()
+        n_batches = 0
         while batch := list(itertools.islice(remaining, BATCH_DOCUMENTS)):
             if policy.errors == "replace":
                 batch = [policy.decode(text) if isinstance(text, bytes) else text for text in batch]
-            yield Batch(drawn.of(batch), 1, "texts")
+            n_batches += 1
+            yield Batch(drawn.of(batch), 1, "texts", (0, n_batches))
 
-    return Source(batches(), 1, policy)
+    return Source(batches(), 1, policy, is_column or isinstance(texts, Sequence))
 
 
 def _column(column: Any) -> Iterator[bytes]:

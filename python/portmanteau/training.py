@@ -9,12 +9,14 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from portmanteau import reading, sources
+from portmanteau import count_folders, reading, sources
 from portmanteau._rust import Trainer
+from portmanteau.checkpoints import Checkpoint
 from portmanteau.errors import TrainingError
 from portmanteau.threads import thread_count
 
@@ -32,6 +34,7 @@ def train_bpe(
     files: reading.Paths | None = None,
     *,
     texts: Iterable[str | bytes] | Any | None = None,
+    counts: count_folders.Folders | None = None,
     vocab_size: int,
     pretokenizer: str = "o200k",
     digits: Literal["single", "from_left", "from_right"] | None = None,
@@ -49,6 +52,8 @@ def train_bpe(
     errors: Literal["error", "replace"] = "error",
     memory_limit: int | str | None = None,
     temporary_folder: str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_seconds: float = 300,
     threads: int | None = None,
     progress: bool = True,
     report: str | os.PathLike[str] | None = None,
@@ -67,6 +72,7 @@ def train_bpe(
         files: Paths and glob patterns of text, JSON Lines or Parquet files, compressed or not; see
             :mod:`portmanteau.reading`.
         texts: Instead of files, an iterable of ``str`` or UTF-8 ``bytes``, or an Arrow string column.
+        counts: Instead of text, folders that :func:`count_units` has written.
         vocab_size: The number of ids: special tokens, single bytes and new tokens.
         pretokenizer: A name (``"o200k"``, ``"cl100k"``, ``"r50k"``, …) or a regular expression, read as
             Hugging Face's ``Split`` reads it. No token crosses a pretoken.
@@ -97,6 +103,12 @@ def train_bpe(
         memory_limit: About so many bytes of memory (an ``int``, or such as ``"4GB"``); what does not fit goes to
             temporary files. The result is the same. ``None`` takes what is needed.
         temporary_folder: Where these files go; the system's folder, by default.
+        checkpoint: A folder in which the work is kept, so that training that was interrupted (Ctrl-C, a crash, a power
+            failure) goes on when it is started again with the same arguments, and comes to the same tokenizer. It is
+            left there at the end: a further call reads the tokenizer's merges from it. Delete it when you have the
+            tokenizer. Lists and columns of ``texts`` are compared by the length and the first 64 characters of each
+            text, iterators gone through again until all is counted, and files compared by size and time.
+        checkpoint_seconds: How often the work is kept.
         threads: How many threads count; all cores that this process may use, by default.
         progress: Whether to show progress on a terminal. Elsewhere none is shown.
         report: Where to write what happened, as a page (``report.html``): text, time and memory by phase, what the last
@@ -109,7 +121,7 @@ def train_bpe(
 
     Raises:
         TrainingError: ``vocab_size`` is smaller than the special tokens and single bytes together, or other
-            options contradict each other.
+            options contradict each other, the counts or the checkpoint.
         PatternError: The regular expression does not compile.
         FileError, EncodingError: The text cannot be read; the message says where. Or the report cannot be written.
 
@@ -129,6 +141,7 @@ def train_superbpe(
     files: reading.Paths | None = None,
     *,
     texts: Iterable[str | bytes] | Any | None = None,
+    counts: count_folders.Folders | None = None,
     vocab_size: int,
     transition_size: int | Literal["auto"],
     pretokenizer: str = "superbpe",
@@ -153,6 +166,8 @@ def train_superbpe(
     errors: Literal["error", "replace"] = "error",
     memory_limit: int | str | None = None,
     temporary_folder: str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_seconds: float = 300,
     threads: int | None = None,
     progress: bool = True,
     report: str | os.PathLike[str] | None = None,
@@ -170,6 +185,7 @@ def train_superbpe(
     Args:
         files: As for :func:`train_bpe`, and so are all arguments that are not described here.
         texts: Instead of files, an iterable of ``str`` or UTF-8 ``bytes``, or an Arrow string column.
+        counts: As for :func:`train_bpe`.
         vocab_size: The number of ids in the end.
         transition_size: The number of ids when the first stage stops. The authors advise 10,000 to 20,000
             fewer than ``vocab_size`` for a vocabulary of 200,000. ``"auto"`` makes words and superwords come out
@@ -204,6 +220,8 @@ def train_superbpe(
         errors: As for :func:`train_bpe`.
         memory_limit: As for :func:`train_bpe`.
         temporary_folder: As for :func:`train_bpe`.
+        checkpoint: As for :func:`train_bpe`.
+        checkpoint_seconds: As for :func:`train_bpe`.
         threads: As for :func:`train_bpe`.
         progress: As for :func:`train_bpe`.
         report: As for :func:`train_bpe`.
@@ -252,6 +270,8 @@ def continue_training(
     errors: Literal["error", "replace"] = "error",
     memory_limit: int | str | None = None,
     temporary_folder: str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_seconds: float = 300,
     threads: int | None = None,
     progress: bool = True,
     report: str | os.PathLike[str] | None = None,
@@ -289,6 +309,8 @@ def continue_training(
         errors: As for :func:`train_bpe`.
         memory_limit: As for :func:`train_bpe`.
         temporary_folder: As for :func:`train_bpe`.
+        checkpoint: As for :func:`train_bpe`.
+        checkpoint_seconds: As for :func:`train_bpe`.
         threads: As for :func:`train_bpe`.
         progress: As for :func:`train_bpe`.
         report: As for :func:`train_bpe`.
@@ -316,6 +338,21 @@ def continue_training(
     return _train(_Asked(**locals()))
 
 
+_ASIDE = {
+    *("files", "texts", "counts", "tokenizer", "base"),
+    *(
+        "memory_limit",
+        "temporary_folder",
+        "checkpoint",
+        "checkpoint_seconds",
+        "threads",
+        "progress",
+        "report",
+    ),
+}
+"""Arguments that are no options of the result: what is trained on, which is compared by itself, and how."""
+
+
 @dataclass
 class _Asked:
     """The arguments of one of the functions above, by name."""
@@ -339,6 +376,9 @@ class _Asked:
     threads: int | None
     progress: bool
     report: str | os.PathLike[str] | None
+    counts: count_folders.Folders | None = None
+    checkpoint: str | os.PathLike[str] | None = None
+    checkpoint_seconds: float = 300
     # Of a first stage:
     special_tokens: Sequence[str] = ()
     initial_alphabet: str = "all"
@@ -380,10 +420,23 @@ class _Asked:
             number = getattr(self, name)
             if number is not None and number < smallest:
                 raise TrainingError(f"{name} is {number}; it must be at least {smallest}")
-        if (self.files is None) == (self.texts is None):
+        given = [name for name in ("files", "texts", "counts") if getattr(self, name) is not None]
+        if len(given) != 1:
             raise TrainingError(
-                "give either files or texts" + (", not both" if self.files is not None else "")
+                "give either files or texts" + (f", not both {' and '.join(given)}" if given else "")
             )
+        for name in ("weights", "byte_limit", "document_byte_limit"):
+            if self.counts is not None and getattr(self, name):
+                raise TrainingError(
+                    f"{name} is of text, and this is training on counts; give it to count_units"
+                )
+        for name in ("counts", "checkpoint"):
+            if self.report is not None and getattr(self, name) is not None:
+                raise TrainingError(
+                    f"report needs all text at once, and {name} is given; leave out one of them"
+                )
+        if not self.checkpoint_seconds >= 0:
+            raise TrainingError(f"checkpoint_seconds is {self.checkpoint_seconds}; it must be at least 0")
         if self.weights and self.files is None:
             raise TrainingError("weights are of files; give the texts of each weight in a file of their own")
 
@@ -417,8 +470,8 @@ class _Asked:
                 f"{self.vocab_size}; choose a smaller one, or use train_bpe"
             )
 
-    def source(self) -> sources.Source:
-        """The text."""
+    def source(self, first_file: int = 0) -> sources.Source:
+        """The text, perhaps without its first files."""
         policy = reading.Policy(self.errors)
         byte_limit = bytes_of("byte_limit", self.byte_limit)
         if self.files is None:
@@ -432,6 +485,33 @@ class _Asked:
             byte_limit=byte_limit,
             seed=self.seed,
             policy=policy,
+            first_file=first_file,
+        )
+
+    @property
+    def n_stages(self) -> int:
+        """How many pretokenizers count."""
+        return 1 if self.superword_pretokenizer is None else 2
+
+    def kept(self, folders: Sequence[count_folders.CountFolder]) -> Checkpoint:
+        """The checkpoint, if there is to be one; of training on these counts, or on text."""
+        if self.checkpoint is None:
+            return Checkpoint(None)
+        options = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name not in _ASIDE
+        }
+        if self.base is not None:
+            options["tokenizer"] = self.base.fingerprint
+        text: dict[str, Any]
+        if self.files is not None:
+            states = [(str(Path(file).absolute()), Path(file).stat()) for file in reading.expand(self.files)]
+            text = {"files": [(file, state.st_size, state.st_mtime_ns) for file, state in states]}
+        elif folders:
+            text = {"counts": [(str(folder.path.absolute()), folder.fingerprint) for folder in folders]}
+        else:
+            text = {"texts": len(self.texts) if isinstance(self.texts, Sequence) else None}
+        return Checkpoint(
+            self.checkpoint, self.checkpoint_seconds, options=options, text=text, n_stages=self.n_stages
         )
 
     def trainer(self) -> Trainer:
@@ -495,29 +575,29 @@ def _train(asked: _Asked) -> Tokenizer:
     n_threads = thread_count(asked.threads, refuse=TrainingError)
     recorder = asked.recorder(n_threads)
     trainer = asked.trainer()
-    source = asked.source()
-    if recorder is not None:
-        recorder.begin(source.scale, bytes_of("document_byte_limit", asked.document_byte_limit))
-    with _ProgressBar(asked.progress) as bar:
-        for batch in source.batches:
+    folders = [] if asked.counts is None else count_folders.listed(asked.counts)
+    with _ProgressBar(asked.progress) as bar, asked.kept(folders) as checkpoint:
+        if folders:
+            scale, n_replaced = count_folders.add_all(folders, trainer, asked.n_stages, bar.show), 0
+        else:
+            source = asked.source(checkpoint.first_file)
             if recorder is not None:
-                recorder.counting()
-            n_bytes = trainer.feed(batch.texts, batch.multiplier, n_threads, None)
-            bar.read(n_bytes)
-            if recorder is not None:
-                recorder.counted(batch, n_bytes, trainer.cut_off())
+                recorder.begin(source.scale, bytes_of("document_byte_limit", asked.document_byte_limit))
+            _count(source, trainer, n_threads, bar, checkpoint, recorder)
+            scale, n_replaced = source.scale, source.policy.n_replaced
         options: TrainingOptions = {
             "vocab_size": asked.vocab_size,
-            "min_frequency": asked.min_frequency * source.scale,
+            "min_frequency": asked.min_frequency * scale,
             "max_token_bytes": asked.max_token_bytes,
             "special_tokens": list(asked.special_tokens),
             "seen_bytes_only": asked.initial_alphabet == "seen",
             "byte_order": asked.tie == "bytes",
+            "checkpoint": checkpoint.merging(),
         }
         listener = bar.show if recorder is None else recorder.training(bar.show)
         core, outcome = trainer.train(options, asked.superword_options(), n_threads, listener)
-    if source.policy.n_replaced:
-        n_replaced = source.policy.n_replaced
+        checkpoint.finish()
+    if n_replaced:
         _warn(f"{n_replaced} places of the text were not UTF-8 and were replaced by U+FFFD")
     reason = "no pair of tokens is left that may be merged; train on more text or lower min_frequency"
     stage1_size = outcome["stage1_size"]
@@ -533,8 +613,37 @@ def _train(asked: _Asked) -> Tokenizer:
         )
     tokenizer = Tokenizer._from_core(core)
     if recorder is not None:
-        recorder.finish(tokenizer, outcome, base=asked.base, n_replaced=source.policy.n_replaced)
+        recorder.finish(tokenizer, outcome, base=asked.base, n_replaced=n_replaced)
     return tokenizer
+
+
+def _count(
+    source: sources.Source,
+    trainer: Trainer,
+    n_threads: int,
+    bar: _ProgressBar,
+    checkpoint: Checkpoint,
+    recorder: Recorder | None = None,
+) -> int:
+    """Counts text, from where a checkpoint is; returns the bytes that were counted now."""
+    checkpoint.give_to(trainer, bar.show)
+    n_bytes = 0
+    # What is counted whole is gone through only to compare it.
+    if not checkpoint.is_counted or source.is_repeatable:
+        for batch in source.batches:
+            if checkpoint.skips(batch, source.policy):
+                continue
+            if recorder is not None:
+                recorder.counting()
+            n_batch_bytes = trainer.feed(batch.texts, batch.multiplier, n_threads, None)
+            n_bytes += n_batch_bytes
+            bar.read(n_batch_bytes)
+            if recorder is not None:
+                recorder.counted(batch, n_batch_bytes, trainer.cut_off())
+            checkpoint.after_batch(trainer, source.policy, bar.show)
+        checkpoint.after_counting(trainer, source.policy, bar.show)
+    source.policy.n_replaced = max(source.policy.n_replaced, checkpoint.n_replaced)
+    return n_bytes
 
 
 def _warn(what: str) -> None:

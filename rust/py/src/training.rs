@@ -7,8 +7,9 @@ use numpy::{IntoPyArray, PyArray1};
 use portmanteau_bpe::normalizer::{normalize, NormalizationForm};
 use portmanteau_bpe::pretokenizer::DigitGroups;
 use portmanteau_bpe::train::{
-    continue_training, train, CountFile, Counter, Counts, InitialAlphabet, Memory, Phase, Progress, Record,
-    SuperwordOptions, SuperwordStage, Ties, TrainedMerge, TrainingOptions, Transition, UnitCounts,
+    continue_training, train, Checkpoint, CountFile, Counter, Counts, InitialAlphabet, Memory, Phase,
+    Progress, Record, SuperwordOptions, SuperwordStage, Ties, TrainedMerge, TrainingOptions, Transition,
+    UnitCounts,
 };
 use portmanteau_bpe::{Definition, Error, ErrorKind, Pretokenizer, Tokenizer};
 use pyo3::prelude::*;
@@ -17,6 +18,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What is counted: see `portmanteau.training`.
 #[derive(FromPyObject)]
@@ -41,6 +43,8 @@ struct Options {
     special_tokens: Vec<String>,
     seen_bytes_only: bool,
     byte_order: bool,
+    /// Where the merges are kept, how many seconds pass between two checkpoints, and what is trained on beside the counts.
+    checkpoint: Option<(PathBuf, f64, String)>,
 }
 
 /// What superwords may be, and when they begin.
@@ -67,6 +71,8 @@ pub(crate) struct PyTrainer {
     pretokenizers: Vec<Pretokenizer>,
     memory: Memory,
     document_byte_limit: Option<usize>,
+    /// Of counters that were written to files, and of training that is gone on with.
+    cut_off: (u64, u64),
     /// Counts from files.
     files: Vec<Vec<CountFile>>,
     /// What is trained on, and how it normalizes text.
@@ -168,13 +174,42 @@ impl PyTrainer {
     }
 
     /// What was counted, stage by stage.
-    fn counts(counters: Counters, files: Vec<Vec<CountFile>>) -> Result<Vec<UnitCounts>, Error> {
-        let counts = counters.into_iter().map(Counter::into_counts);
-        let mut counts = counts.collect::<Result<Vec<_>, _>>()?;
-        for (counts, files) in counts.iter_mut().zip(files) {
-            counts.add(UnitCounts::from_files(&files)?)?;
+    fn counts(counters: Counters) -> Result<Vec<UnitCounts>, Error> {
+        counters.into_iter().map(Counter::into_counts).collect()
+    }
+
+    /// What was counted and what the files have, stage by stage.
+    fn all_counts(
+        counters: Counters,
+        files: &[Vec<CountFile>],
+        memory: &Memory,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<UnitCounts>, Error> {
+        let with_files = |(mut counts, files): (UnitCounts, &Vec<CountFile>)| {
+            counts.add(UnitCounts::from_files(files)?)?;
+            // Files may have the same units, which are merged faster as one.
+            if memory.is_unlimited() && counts.n_runs() > 0 {
+                counts.gather(progress)
+            } else {
+                Ok(counts)
+            }
+        };
+        Self::counts(counters)?.into_iter().zip(files).map(with_files).collect()
+    }
+
+    /// What tells the text of this training from others: the digests of its files, which have all of it.
+    fn checkpoint(files: &[Vec<CountFile>], options: &Options) -> Option<Checkpoint> {
+        let (path, seconds, fingerprint) = options.checkpoint.as_ref()?;
+        let mut fingerprint = fingerprint.clone().into_bytes();
+        for stage in files {
+            fingerprint.extend((stage.len() as u64).to_le_bytes());
+            for (digest, multiplier) in stage.iter().map(CountFile::fingerprint) {
+                fingerprint.extend(digest);
+                fingerprint.extend(multiplier.to_le_bytes());
+            }
         }
-        Ok(counts)
+        let period = Duration::try_from_secs_f64(*seconds).unwrap_or(Duration::MAX);
+        Some(Checkpoint::new(path, period, &fingerprint))
     }
 }
 
@@ -193,6 +228,7 @@ impl PyTrainer {
                 pretokenizers: options.pretokenizers(base.as_deref())?,
                 memory,
                 document_byte_limit: options.document_byte_limit,
+                cut_off: (0, 0),
                 files: Vec::new(),
                 base,
             };
@@ -241,7 +277,18 @@ impl PyTrainer {
     /// The documents that `document_byte_limit` has cut, and the bytes that it has cut off.
     fn cut_off(&self) -> (u64, u64) {
         let counter = self.counters.as_ref().and_then(|counters| counters.first());
-        counter.map(Counter::cut_off).map_or((0, 0), |cut_off| (cut_off.documents, cut_off.bytes))
+        let cut_off = counter.map(Counter::cut_off).unwrap_or_default();
+        (self.cut_off.0 + cut_off.documents, self.cut_off.1 + cut_off.bytes)
+    }
+
+    /// Notes that so many documents were fed before, and what was cut off them; their counts are added from files.
+    fn go_on_after(&mut self, n_documents: u64, cut_off: (u64, u64)) {
+        (self.n_documents, self.cut_off) = (n_documents, cut_off);
+    }
+
+    /// The number of documents that were fed.
+    fn n_documents(&self) -> u64 {
+        self.n_documents
     }
 
     /// Writes what was counted since the last call to files, one for each stage, and goes on from nothing.
@@ -251,23 +298,27 @@ impl PyTrainer {
         paths: Vec<PathBuf>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<()> {
+        let cut_off = self.cut_off();
         let counters = self.counters.take().ok_or_else(|| used_up(py))?;
         let (pretokenizers, record) = (&self.pretokenizers, self.record);
         watched(py, progress, |progress| {
-            let stages = Self::counts(counters, Vec::new())?;
+            let stages = Self::counts(counters)?;
             stages.iter().zip(pretokenizers).zip(&paths).try_for_each(|((counts, pretokenizer), path)| {
                 CountFile::write(path, counts, pretokenizer, record, progress)
             })
         })?;
+        self.cut_off = cut_off;
         self.counters = Some(self.new_counters());
         Ok(())
     }
 
-    /// Adds counts from files, one for each stage, which stay where they are until training has ended.
+    /// Adds counts from files, one for each stage, each of them `weight` times. The files stay where they are until
+    /// training has ended.
     fn add_counts(
         &mut self,
         py: Python<'_>,
         paths: Vec<PathBuf>,
+        weight: u64,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<()> {
         let (pretokenizers, record) = (&self.pretokenizers, self.record);
@@ -275,7 +326,7 @@ impl PyTrainer {
             let stages = paths.iter().zip(pretokenizers).map(|(path, pretokenizer)| {
                 let file = CountFile::open(path, progress)?;
                 file.check_matches(pretokenizer, record)?;
-                Ok(file)
+                file.times(weight)
             });
             stages.collect::<Result<Vec<_>, Error>>()
         })?;
@@ -296,6 +347,7 @@ impl PyTrainer {
     ) -> PyResult<(PyTokenizer, Bound<'py, PyDict>)> {
         let counters = self.counters.take().ok_or_else(|| used_up(py))?;
         let files = std::mem::take(&mut self.files);
+        let checkpoint = Self::checkpoint(&files, &options);
         let pretokenizer = self.pretokenizers.last().cloned();
         let base = self.base.clone();
         let options = TrainingOptions {
@@ -310,6 +362,7 @@ impl PyTrainer {
             },
             ties: if options.byte_order { Ties::Bytes } else { Ties::HuggingFace },
             memory: self.memory.clone(),
+            checkpoint,
         };
         let words = self.pretokenizers.first().cloned();
         let stage_of = move |superwords: Superwords, units| SuperwordStage {
@@ -325,7 +378,7 @@ impl PyTrainer {
             drop_unused_merges: superwords.drop_unused_merges,
         };
         let (tokenizer, outcome) = watched(py, progress, move |progress| {
-            let stages = Self::counts(counters, files)?;
+            let stages = Self::all_counts(counters, &files, &options.memory, progress)?;
             // In runs, units may come several times.
             let distinct = |counts: &UnitCounts| (counts.n_runs() == 0).then(|| counts.units().len() as u64);
             let distinct_units = stages.iter().map(distinct).collect();
