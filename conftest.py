@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,10 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 # tiktoken looks for a vocabulary in its cache under the SHA-1 of the address that it would download it from.
 TIKTOKEN_ADDRESS = "https://openaipublic.blob.core.windows.net/encodings/{name}.tiktoken"
+
+
+# Processes that tests start hear Ctrl-C, also where this one was started in the background, with the signal ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
