@@ -86,7 +86,7 @@ fn take_tasks<W>(
 }
 
 /// As [`share_tasks`], but every worker has another thread than the calling one, which calls `watch` now and then until
-/// all is done. After a break of `watch` no more tasks are started.
+/// all is done. After a break of `watch` no more tasks are started, and it is not called again.
 ///
 /// Returns the number of threads: where the system has none, nothing is done.
 pub fn share_watched_tasks<W: Send>(
@@ -111,8 +111,10 @@ pub fn share_watched_tasks<W: Send>(
         };
         let handles: Vec<_> = workers.iter_mut().map_while(start).collect();
         drop(running);
+        let mut stopped = false;
         while ended.recv_timeout(BETWEEN_LOOKS) == Err(RecvTimeoutError::Timeout) {
-            if watch().is_break() {
+            if !stopped && watch().is_break() {
+                stopped = true;
                 next.store(n_tasks, Ordering::Relaxed);
             }
         }
@@ -172,8 +174,18 @@ mod tests {
         let mut workers = [0; 3];
         assert_eq!(share_watched_tasks(50, &mut workers, slow, &mut || ControlFlow::Continue(())), 3);
         assert_eq!(workers.iter().sum::<usize>(), 50);
-        share_watched_tasks(100_000, &mut workers, slow, &mut || ControlFlow::Break(()));
+        // A task is long enough for a second look, if there were one.
+        let long = |task: usize, own: &mut usize| {
+            std::thread::sleep(4 * BETWEEN_LOOKS);
+            slow(task, own)
+        };
+        let mut n_looks = 0;
+        share_watched_tasks(100_000, &mut workers, long, &mut || {
+            n_looks += 1;
+            ControlFlow::Break(())
+        });
         assert!(done.into_inner() < 50_000);
+        assert_eq!(n_looks, 1);
     }
 
     #[test]

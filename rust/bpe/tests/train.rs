@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use portmanteau_bpe::train::{
-    continue_training, train, Counter, Counts, InitialAlphabet, Memory, Record, SuperwordOptions,
+    continue_training, train, Counter, Counts, InitialAlphabet, Memory, Phase, Record, SuperwordOptions,
     SuperwordStage, Ties, Trained, TrainingOptions, Transition, UnitCounts, Units,
 };
 use portmanteau_bpe::{Definition, ErrorKind, Pretokenizer};
@@ -252,6 +252,29 @@ fn a_stop_is_heard_in_every_phase() {
         });
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Interrupted);
     }
+}
+
+/// The callback is called while a thread is busy with one unit, and what it says reaches the thread.
+#[test]
+fn a_stop_is_heard_within_a_long_unit() {
+    let mut units = Units::default();
+    units.add("theinterruptiscalled".repeat(400_000).as_bytes(), 1).unwrap();
+    let superwords = Some(superword_stage(units, 270));
+    let mut words = Units::default();
+    words.add(b"theinterruptiscalled", 1).unwrap();
+    let options = TrainingOptions { vocab_size: 300, ..TrainingOptions::default() };
+    let mut n_calls = 0;
+    let error = train(Counts { units: words.into(), superwords }, &options, 1, &mut |progress| {
+        n_calls += usize::from(progress.phase == Phase::Tokenizing);
+        assert!(progress.phase != Phase::Tokenizing || progress.done == 0, "the unit is done");
+        // The first call says that the phase begins.
+        if n_calls > 1 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Interrupted);
 }
 
 #[test]

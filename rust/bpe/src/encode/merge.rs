@@ -74,6 +74,13 @@ pub struct MergeScratch {
     pub(super) interrupt: Interrupt,
 }
 
+impl MergeScratch {
+    /// Of work that `interrupt` stops.
+    pub(crate) fn interrupted_by(interrupt: &Interrupt) -> Self {
+        Self { interrupt: interrupt.clone(), ..Self::default() }
+    }
+}
+
 /// Applies the merge rule to `symbols` (of the single bytes, or of any tokens) in place. O(n log n).
 ///
 /// ```

@@ -11,7 +11,7 @@ use super::sequences::Sequences;
 use super::token_store::TokenStore;
 use super::watch::{Phase, Watch};
 use crate::encode::prefetch;
-use crate::Error;
+use crate::{Error, Interrupt};
 
 /// Pairs that wait together for the memory of their counters.
 const AT_A_TIME: usize = 64;
@@ -52,7 +52,9 @@ impl PairCounters {
     ) -> Result<Self, Error> {
         watch.phase(Phase::CountingPairs, store.n_chunks() as u64)?;
         let counters = Self::new(store.n_tokens(), most_bytes);
-        let count_chunk = |&number: &usize| counters.add(&*store.chunk(number)?, || Ok(()));
+        let count_chunk = |&number: &usize, interrupt: &Interrupt| {
+            counters.add(&*store.chunk(number)?, || interrupt.check())
+        };
         let go_on = |()| Ok(ControlFlow::Continue(()));
         watch.share(store.numbers(), |_| 1, threads, count_chunk, go_on)?;
         Ok(counters)

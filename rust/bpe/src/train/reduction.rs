@@ -13,7 +13,7 @@ use super::pair_counters::PairCounters;
 use super::sequences::Sequences;
 use super::token_store::TokenStore;
 use super::watch::{Phase, Watch};
-use crate::Error;
+use crate::{Error, Interrupt};
 
 /// Bytes that a token id takes in a piece.
 const ID_BYTES: usize = 3;
@@ -31,10 +31,11 @@ pub(super) fn reduce(
     watch.phase(Phase::Cutting, store.n_chunks() as u64)?;
     let mut pieces = Units::default();
     let mut is_too_large = false;
-    let cut_chunk = |&number: &usize| {
+    let cut_chunk = |&number: &usize, interrupt: &Interrupt| {
         let mut pieces = Units::default();
         let (mut linked, mut bytes) = (Vec::new(), Vec::new());
         store.chunk(number)?.for_each_unit(|token_ids, weight| {
+            interrupt.check()?;
             // All counters before the first decision: so their memory is waited for together.
             linked.clear();
             linked.extend(token_ids.windows(2).map(|pair| pairs.most(pair[0], pair[1]) >= cutoff));

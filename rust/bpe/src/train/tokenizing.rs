@@ -34,8 +34,8 @@ pub(super) fn tokenize(
 ) -> Result<TokenStore, Error> {
     let UnitEncoder { encoder, lengths, words } = unit_encoder;
     watch.phase(Phase::Tokenizing, units.n_bytes())?;
-    let (scratches, interrupt) = (ScratchPool::default(), Interrupt::default());
-    let tokenize_block = |block: &Block| {
+    let scratches = ScratchPool::default();
+    let tokenize_block = |block: &Block, interrupt: &Interrupt| {
         let mut bytes = Vec::with_capacity(block.n_bytes() as usize);
         let (mut ends, mut weights) = (Vec::new(), Vec::new());
         for (unit, weight) in block {
@@ -46,7 +46,7 @@ pub(super) fn tokenize(
         let text = String::from_utf8(bytes).map_err(|_| {
             Error::new(ErrorKind::Training, "a counted unit is not UTF-8; count the text again")
         })?;
-        let mut scratch = scratches.take(&interrupt);
+        let mut scratch = scratches.take(interrupt);
         let mut token_ids = Vec::new();
         encoder.encode_pretokens(Pretokens::new(&text, 0, &ends), &mut scratch, &mut token_ids)?;
         scratches.give_back(scratch);
@@ -119,8 +119,8 @@ pub(super) fn tokenize_on(
 ) -> Result<TokenStore, Error> {
     watch.phase(Phase::Tokenizing, store.n_chunks() as u64)?;
     let mut further = store.like();
-    let merge_chunk = |&number: &usize| {
-        let mut scratch = MergeScratch::default();
+    let merge_chunk = |&number: &usize, interrupt: &Interrupt| {
+        let mut scratch = MergeScratch::interrupted_by(interrupt);
         let (mut token_ids, mut ends) = (Vec::new(), Vec::new());
         let mut unit = Vec::new();
         store.chunk(number)?.for_each_unit(|tokens, weight| {

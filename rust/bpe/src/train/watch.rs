@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use crate::parallel::map_ranges;
-use crate::{Error, ErrorKind};
+use crate::parallel::{share_tasks, share_watched_tasks};
+use crate::{Error, ErrorKind, Interrupt};
 
 /// Time between two calls of the callback.
 const PERIOD: Duration = Duration::from_millis(50);
@@ -84,13 +84,14 @@ impl<'a> Watch<'a> {
     }
 
     /// Does tasks on `threads` threads, and takes what comes out in the order of the tasks, until that says that it is
-    /// enough. `size` is how much of the progress a task is.
+    /// enough. `size` is how much of the progress a task is. While the threads work, the callback is called; if it
+    /// breaks, the interrupt is set, which long tasks should heed.
     pub(super) fn share<T: Sync, R: Send>(
         &mut self,
         mut tasks: impl Iterator<Item = Result<T, Error>>,
         size: impl Fn(&T) -> u64,
         threads: usize,
-        work: impl Fn(&T) -> Result<R, Error> + Sync,
+        work: impl Fn(&T, &Interrupt) -> Result<R, Error> + Sync,
         mut take: impl FnMut(R) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
         let mut done = 0;
@@ -99,8 +100,7 @@ impl<'a> Watch<'a> {
             if round.is_empty() {
                 return Ok(());
             }
-            let numbers: Vec<_> = (0..round.len()).map(|number| number..number + 1).collect();
-            for result in map_ranges(&numbers, |number| work(&round[number.start])) {
+            for result in self.share_round(&round, done, &work)? {
                 if take(result?)?.is_break() {
                     return Ok(());
                 }
@@ -108,6 +108,37 @@ impl<'a> Watch<'a> {
             done += round.iter().map(&size).sum::<u64>();
             self.look(done)?;
         }
+    }
+
+    /// Does tasks, each on a thread of its own; results are in the order of the tasks.
+    fn share_round<T: Sync, R: Send>(
+        &mut self,
+        round: &[T],
+        done: u64,
+        work: &(impl Fn(&T, &Interrupt) -> Result<R, Error> + Sync),
+    ) -> Result<Vec<Result<R, Error>>, Error> {
+        let interrupt = Interrupt::default();
+        let mut results: Vec<Vec<(usize, Result<R, Error>)>> = round.iter().map(|_| Vec::new()).collect();
+        let do_task = |number: usize, results: &mut Vec<_>| {
+            results.push((number, work(&round[number], &interrupt)));
+            ControlFlow::Continue(())
+        };
+        let mut heard = Ok(());
+        let n_threads = share_watched_tasks(round.len(), &mut results, do_task, &mut || {
+            heard = self.look(done);
+            if heard.is_err() {
+                interrupt.set();
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+        heard?;
+        if n_threads == 0 {
+            share_tasks(round.len(), &mut results[..1], do_task);
+        }
+        let mut results: Vec<_> = results.into_iter().flatten().collect();
+        results.sort_by_key(|&(number, _)| number);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
     }
 
     /// Notes that `done` is done after longer work, and calls the callback if it is time.
