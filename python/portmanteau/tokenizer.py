@@ -22,6 +22,7 @@ from portmanteau.files import file_error, read_bytes, write_atomically
 from portmanteau.reading import Paths
 from portmanteau.streaming import TokenStream
 from portmanteau.threads import thread_count
+from portmanteau.tokenizer_class import warn_of_replaced_pretokenizer
 
 __all__ = ["Tokenizer"]
 
@@ -130,7 +131,10 @@ class Tokenizer:
         is_tekken = "tekken" in path.name and path.suffix == ".json"
         _refuse_options("a tekken.json" if is_tekken else "a tokenizer.json", pretokenizer, special_tokens)
         read = _rust.Tokenizer.from_tekken if is_tekken else _rust.Tokenizer.from_huggingface
-        return cls._from_core(_at_path(path, lambda: read(content)))
+        tokenizer = cls._from_core(_at_path(path, lambda: read(content)))
+        if not is_tekken:
+            warn_of_replaced_pretokenizer(path, tokenizer.pretokenizer, stacklevel=3)
+        return tokenizer
 
     @classmethod
     def _load_tiktoken(
@@ -213,6 +217,9 @@ class Tokenizer:
         The ending of ``path`` decides. The file appears whole or not at all. A rank file holds neither the
         pretokenizer nor special tokens; what reads it must be told.
 
+        Warns if a ``tokenizer_config.json`` beside a ``tokenizer.json`` has the ``tokenizer_class`` GPT2Tokenizer, for
+        which ``transformers`` replaces the pretokenizer; so does :meth:`load`.
+
         Raises:
             UnsupportedError: The format cannot say what this tokenizer does; the message says why.
             FileError: The file cannot be written.
@@ -220,6 +227,8 @@ class Tokenizer:
         tiktoken = Path(path).suffix == ".tiktoken"
         content = self._core.to_tiktoken() if tiktoken else self._core.to_huggingface()
         write_atomically(path, lambda stream: stream.write(content))
+        if not tiktoken:
+            warn_of_replaced_pretokenizer(Path(path), self.pretokenizer, stacklevel=3)
 
     # ── encoding ────────────────────────────────────────────────────────────────────────────────────────────────
 
