@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 import portmanteau as pm
 from portmanteau import reading
+from references import huggingface_train
 
 REPOSITORY = Path(__file__).parents[1]
 REGEXES = {name: regex for name, _, regex in pm._rust.named_pretokenizers()}
@@ -158,30 +159,6 @@ def test_golden(oracle, case):
 
 
 # ── Hugging Face ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def huggingface_train(
-    files_or_texts, regex, vocab_size, *, special_tokens=(), min_frequency=0, all_bytes=True
-):
-    peer = tokenizers.Tokenizer(tokenizers.models.BPE())
-    peer.pre_tokenizer = tokenizers.pre_tokenizers.Sequence(
-        [
-            tokenizers.pre_tokenizers.Split(tokenizers.Regex(regex), "isolated"),
-            tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    trainer = tokenizers.trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        min_frequency=min_frequency,
-        special_tokens=list(special_tokens),
-        show_progress=False,
-        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet() if all_bytes else [],
-    )
-    if all(isinstance(item, Path) for item in files_or_texts):
-        peer.train([str(item) for item in files_or_texts], trainer)
-    else:
-        peer.train_from_iterator(files_or_texts, trainer)
-    return peer
 
 
 def saved(tok, path):
@@ -502,3 +479,5 @@ def test_progress_shows_on_a_terminal_only(monkeypatch, capsys):
         monkeypatch.setattr(sys, "stderr", terminal)
         pm.train_bpe(texts=DOCUMENTS, vocab_size=275, progress=progress)
         assert ("reading" in terminal.getvalue()) == progress
+        n_bytes = sum(len(text.encode()) for text in DOCUMENTS)
+        assert (f"/{n_bytes / 1000:.2f}k [" in terminal.getvalue()) == progress
