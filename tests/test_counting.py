@@ -83,7 +83,6 @@ def test_counts_that_become_too_large_are_refused(tmp_path: Path) -> None:
         ({"weights": {"a": 1}}, "give it to count_units"),
         ({"byte_limit": 9}, "give it to count_units"),
         ({"texts": TEXTS}, "not both texts and counts"),
-        ({"report": "report.html"}, "report needs all text at once"),
     ],
 )
 def test_what_does_not_belong_together_is_refused(tmp_path: Path, options: Any, says: str) -> None:

@@ -298,6 +298,32 @@ def test_a_list_that_ranks_do_not_give_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "t.tiktoken").exists()
 
 
+@pytest.mark.parametrize("pretokenizer", ["superbpe", "r50k"])
+def test_a_class_that_drops_the_pretokenizer_is_told(tmp_path: Path, pretokenizer: str) -> None:
+    trained = (
+        pm.train_bpe(texts=TEXTS, vocab_size=280, pretokenizer="r50k")
+        if pretokenizer == "r50k"
+        else pm.train_superbpe(texts=TEXTS, vocab_size=300, transition_size=280)
+    )
+    path, config = tmp_path / "tokenizer.json", tmp_path / "tokenizer_config.json"
+    for content in (
+        '{"tokenizer_class": "GPT2Tokenizer"}',
+        '{"tokenizer_class": "PreTrainedTokenizerFast"}',
+        "[1",
+        "[]",
+    ):
+        config.write_text(content, encoding="utf-8")
+        for work in (lambda: trained.save(path), lambda: pm.Tokenizer.load(tmp_path)):
+            with warnings.catch_warnings(record=True) as heard:
+                warnings.simplefilter("always")
+                work()
+            if "GPT2" in content and pretokenizer != "r50k":
+                assert [str(warning.message)[: len(str(config))] for warning in heard] == [str(config)]
+                assert heard[0].filename == __file__
+            else:
+                assert not heard
+
+
 # ── going on from a tokenizer ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -357,6 +383,41 @@ def test_what_bpe_continue_makes_of_it(
     text = text_file.read_text(encoding="utf-8")
     loaded = tokenizers.Tokenizer.from_file(str(tmp_path / "ours.json"))
     assert on_top.encode(text[:20_000]).tolist() == loaded.encode(text[:20_000], add_special_tokens=False).ids
+
+
+@pytest.mark.parametrize(
+    ("name", "n_merges"), [("bpe-200k", 30_000), ("superbpe-t80k", 79_999), ("superbpe-t80k", 100_000)]
+)
+def test_published_merges_are_the_beginning(
+    shared_dir: Path, text_file: Path, tmp_path: Path, name: str, n_merges: int
+) -> None:
+    """Published lists, cut in the first stage, at its end and in the second, are gone on from on a text of ours."""
+    folder = shared_dir / "vocabs" / name
+    vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+    lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()[: n_merges + 1]
+    published = [line.split(" ") for line in lines[1:]]
+    made = {left + right for left, right in published}
+    kept = {token: at for token, at in vocabulary.items() if len(token) == 1 or token in made}
+    (tmp_path / "vocab.json").write_text(json.dumps(kept), encoding="utf-8")
+    (tmp_path / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    base = pm.Tokenizer.load(tmp_path / "vocab.json", pretokenizer="superbpe_stage2")
+    # What 13 bytes without a token are to it does not matter for text in UTF-8.
+    on_top = pm.continue_training(base, text_file, vocab_size=base.vocab_size + 200, superwords=True)
+
+    on_top.save(tmp_path / "on_top.json")
+    merges = json.loads((tmp_path / "on_top.json").read_text(encoding="utf-8"))["model"]["merges"]
+    assert [merge.split(" ") for merge in merges][: len(published)] == published
+    assert len(merges) == len(published) + 200
+    text = text_file.read_text(encoding="utf-8")[:100_000]
+    regex = tokenizers.Regex(REGEXES["superbpe_stage2"])
+    for ours, n_taken in ((base, len(published)), (on_top, len(merges))):
+        model = json.loads((tmp_path / "on_top.json").read_text(encoding="utf-8"))["model"]
+        pairs = [tuple(merge.split(" ")) for merge in merges[:n_taken]]
+        peer = tokenizers.Tokenizer(tokenizers.models.BPE(model["vocab"], pairs))
+        byte_level = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        split = tokenizers.pre_tokenizers.Split(regex, "isolated")
+        peer.pre_tokenizer = tokenizers.pre_tokenizers.Sequence([split, byte_level])
+        assert ours.encode(text).tolist() == peer.encode(text).ids
 
 
 def test_superwords_on_ranks_load_in_huggingface(text_file: Path, tmp_path: Path) -> None:

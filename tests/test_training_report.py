@@ -112,6 +112,46 @@ def test_time_and_memory_add_up() -> None:
         assert time["peak_memory_bytes"] == max(memory) > 10_000_000
 
 
+def test_of_text_that_was_counted_before_there_is_no_sample() -> None:
+    parts = [
+        pm.count_units(f"{name}.jsonl", pretokenizer="superbpe", out=name, weights=weights)
+        for name, weights in (("english", {"english.jsonl": 0.5}), ("code", None))
+    ]
+    trained = pm.train_superbpe(counts=parts, report="report.html", **SUPERBPE)
+    facts = facts_of()
+    rows = [{"name": name, "weight": 1} for name in ("english", "code")]
+    for row in rows:
+        texts = texts_of(str(row["name"]))
+        row |= {"documents": len(texts), "bytes": n_bytes(texts)}
+    assert facts["text"]["sources"] == rows
+    assert facts["compression"]["sources"] == []
+    assert facts["compression"]["total"]["after"] is None
+    assert facts["tokenizer"]["fingerprint"] == trained.fingerprint
+    files: Any = ["english.jsonl", "code.jsonl"]
+    together = pm.train_superbpe(files, weights={"english.jsonl": 0.5}, report="text.html", **SUPERBPE)
+    assert together == trained
+    for name in ("stages", "vetoed", "words_per_token"):
+        assert facts_of("text.html")[name] == facts[name]
+    assert "none of it was read" not in shown("text.html").replace("\n", " ")
+    assert "none of it was read in this training" in shown().replace("\n", " ")
+
+
+def test_a_report_of_training_with_a_checkpoint() -> None:
+    options: dict[str, Any] = {"checkpoint": "kept", "report": "report.html"} | SUPERBPE
+    trained = pm.train_superbpe(["*.jsonl"], **options)
+    first = facts_of()
+    assert first["text"]["documents_before"] == 0
+    assert first["compression"]["total"]["after"] is not None
+    assert first["options"]["checkpoint"] == "kept"
+    assert pm.train_superbpe(["*.jsonl"], **options) == trained
+    again = facts_of()
+    assert again["text"]["documents_before"] == first["text"]["documents"] > 100
+    assert again["text"]["sources"] == []
+    assert f"with {first['text']['documents']} documents that are not in this table" in shown()
+    for name in ("stages", "vetoed", "words_per_token"):
+        assert again[name] == first[name]
+
+
 def test_memory_that_the_system_does_not_tell_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training_report, "memory_bytes", lambda: None)
     pm.train_bpe(["*.jsonl"], vocab_size=300, report="report.html")

@@ -103,6 +103,11 @@ class Checkpoint:
         return bool(self._state["is_counted"])
 
     @property
+    def n_documents(self) -> int:
+        """How many documents were counted."""
+        return int(self._state["documents"])
+
+    @property
     def n_replaced(self) -> int:
         """How many places of the text that was counted were not UTF-8."""
         return int(self._state["replaced"])

@@ -36,6 +36,9 @@ class CountFolder:
     """The names of the files of counts."""
     scale: int
     """How often each text was counted, for a weight of 1: the denominator of the weights."""
+    documents: int
+    text_bytes: int
+    """Of the documents, each once."""
     fingerprint: str
     """The SHA-256 of the manifest."""
 
@@ -58,13 +61,14 @@ class CountFolder:
             if manifest["format"] != "portmanteau counts":
                 raise ValueError("another format")
             version, scale, stages = manifest["version"], manifest["scale"], manifest["stages"]
+            n_documents, n_bytes = manifest["documents"], manifest["text_bytes"]
             if version == VERSION and not (
-                isinstance(scale, int)
+                all(isinstance(number, int) for number in (scale, n_documents, n_bytes))
                 and scale > 0
                 and stages
                 and all(Path(stage["file"]).name == stage["file"] for stage in stages)
             ):
-                raise ValueError("scale or stages")
+                raise ValueError("scale, stages, documents or text_bytes")
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             message = (
                 f"{folder / MANIFEST}: no manifest of counts ({error}); copy the folder again, or count again"
@@ -76,7 +80,7 @@ class CountFolder:
             )
             raise FileError(message, path=folder / MANIFEST)
         names = [stage["file"] for stage in stages]
-        return cls(folder, names, scale, hashlib.sha256(content).hexdigest())
+        return cls(folder, names, scale, n_documents, n_bytes, hashlib.sha256(content).hexdigest())
 
 
 def prepare(path: str | os.PathLike[str]) -> Path:

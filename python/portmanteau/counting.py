@@ -12,6 +12,7 @@ from portmanteau import count_folders, reading, training
 from portmanteau.checkpoints import Checkpoint
 from portmanteau.errors import TrainingError
 from portmanteau.threads import thread_count
+from portmanteau.training_progress import ProgressBar
 
 __all__ = ["count_units"]
 
@@ -86,7 +87,7 @@ def count_units(
     n_threads = thread_count(threads, refuse=TrainingError)
     trainer, source = asked.trainer(), asked.source()
     folder = count_folders.prepare(out)
-    with training._ProgressBar(progress) as bar:
+    with ProgressBar(progress) as bar:
         n_bytes = training._count(source, trainer, n_threads, bar, Checkpoint(None))
     facts = {
         "pretokenizer": pretokenizer,

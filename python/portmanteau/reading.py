@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, Literal, cast
 from portmanteau.errors import EncodingError, FileError
 from portmanteau.files import file_error
 
-__all__ = ["Paths", "Policy", "documents", "expand"]
+__all__ = ["Paths", "Policy", "documents", "expand", "is_compressed"]
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -102,6 +102,15 @@ def expand(paths: Paths) -> list[str]:
     if not files:
         raise FileError("no files were given; name at least one")
     return files
+
+
+def is_compressed(file: str) -> bool:
+    """Whether a file's name says that its size is not that of its text.
+
+    >>> is_compressed("a.jsonl.gz"), is_compressed("a.parquet"), is_compressed("a.jsonl")
+    (True, True, False)
+    """
+    return Path(file).suffix.lower() in (*COMPRESSIONS, ".parquet")
 
 
 def documents(

@@ -15,6 +15,7 @@ from typing import Any
 from portmanteau import reading
 from portmanteau.columns import string_column
 from portmanteau.errors import TrainingError
+from portmanteau.training_progress import TextSize
 
 __all__ = ["Batch", "Source", "from_files", "from_texts"]
 
@@ -47,6 +48,7 @@ class Source:
     batches: Iterator[Batch]
     scale: int
     policy: reading.Policy
+    size: TextSize
     is_repeatable: bool = False
     """Whether it is texts that can be gone through again."""
 
@@ -96,7 +98,9 @@ def from_files(
             for n_batches, texts in enumerate(batches_of(files[number]), start=1):
                 yield Batch(drawn.of(texts), multipliers[number], origins[number], (number, n_batches))
 
-    return Source(batches(), scale, policy)
+    sizes = [Path(file).stat().st_size if number >= first_file else 0 for number, file in enumerate(files)]
+    is_as_it_is = byte_limit is None and not any(map(reading.is_compressed, files))
+    return Source(batches(), scale, policy, TextSize(sizes=sizes, text_per_byte=1 if is_as_it_is else None))
 
 
 def from_texts(
@@ -129,7 +133,8 @@ def from_texts(
             n_batches += 1
             yield Batch(drawn.of(batch), 1, "texts", (0, n_batches))
 
-    return Source(batches(), 1, policy, is_column or isinstance(texts, Sequence))
+    n_texts = len(texts) if isinstance(texts, Sequence) and byte_limit is None else None
+    return Source(batches(), 1, policy, TextSize(n_texts=n_texts), is_column or isinstance(texts, Sequence))
 
 
 def _column(column: Any) -> Iterator[bytes]:

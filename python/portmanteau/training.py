@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import re
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,10 +18,9 @@ from portmanteau._rust import Trainer
 from portmanteau.checkpoints import Checkpoint
 from portmanteau.errors import TrainingError
 from portmanteau.threads import thread_count
+from portmanteau.training_progress import ProgressBar
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from portmanteau._rust import CountingOptions, SuperwordOptions, TrainingOptions
     from portmanteau.tokenizer import Tokenizer
     from portmanteau.training_report import Recorder
@@ -430,11 +428,6 @@ class _Asked:
                 raise TrainingError(
                     f"{name} is of text, and this is training on counts; give it to count_units"
                 )
-        for name in ("counts", "checkpoint"):
-            if self.report is not None and getattr(self, name) is not None:
-                raise TrainingError(
-                    f"report needs all text at once, and {name} is given; leave out one of them"
-                )
         if not self.checkpoint_seconds >= 0:
             raise TrainingError(f"checkpoint_seconds is {self.checkpoint_seconds}; it must be at least 0")
         if self.weights and self.files is None:
@@ -552,14 +545,15 @@ class _Asked:
         names = [
             name
             for name in inspect.signature(function).parameters
-            if name not in ("tokenizer", "files", "texts", "progress", "report", "threads")
+            if name not in ("tokenizer", "files", "texts", "counts", "progress", "report", "threads")
         ]
         options = {"function": function.__name__} | {name: getattr(self, name) for name in names}
         for name in ("special_tokens", "forbid"):
             if name in options:
                 options[name] = list(options[name])
-        if self.temporary_folder is not None:
-            options["temporary_folder"] = os.fspath(self.temporary_folder)
+        for name in ("temporary_folder", "checkpoint"):
+            if options[name] is not None:
+                options[name] = os.fspath(options[name])
         if self.weights is not None:
             options["weights"] = dict(self.weights)
         if self.base is not None:
@@ -576,13 +570,16 @@ def _train(asked: _Asked) -> Tokenizer:
     recorder = asked.recorder(n_threads)
     trainer = asked.trainer()
     folders = [] if asked.counts is None else count_folders.listed(asked.counts)
-    with _ProgressBar(asked.progress) as bar, asked.kept(folders) as checkpoint:
+    with ProgressBar(asked.progress) as bar, asked.kept(folders) as checkpoint:
         if folders:
             scale, n_replaced = count_folders.add_all(folders, trainer, asked.n_stages, bar.show), 0
+            if recorder is not None:
+                recorder.begin_with_counts(folders, scale)
         else:
             source = asked.source(checkpoint.first_file)
             if recorder is not None:
-                recorder.begin(source.scale, bytes_of("document_byte_limit", asked.document_byte_limit))
+                limit = bytes_of("document_byte_limit", asked.document_byte_limit)
+                recorder.begin(source.scale, limit, n_documents_before=checkpoint.n_documents)
             _count(source, trainer, n_threads, bar, checkpoint, recorder)
             scale, n_replaced = source.scale, source.policy.n_replaced
         options: TrainingOptions = {
@@ -621,7 +618,7 @@ def _count(
     source: sources.Source,
     trainer: Trainer,
     n_threads: int,
-    bar: _ProgressBar,
+    bar: ProgressBar,
     checkpoint: Checkpoint,
     recorder: Recorder | None = None,
 ) -> int:
@@ -637,7 +634,8 @@ def _count(
                 recorder.counting()
             n_batch_bytes = trainer.feed(batch.texts, batch.multiplier, n_threads, None)
             n_bytes += n_batch_bytes
-            bar.read(n_batch_bytes)
+            estimate = source.size.after(number=batch.end[0], n_bytes=n_batch_bytes, n_texts=len(batch.texts))
+            bar.read(n_batch_bytes, estimate)
             if recorder is not None:
                 recorder.counted(batch, n_batch_bytes, trainer.cut_off())
             checkpoint.after_batch(trainer, source.policy, bar.show)
@@ -673,45 +671,3 @@ def bytes_of(name: str, size: int | str | None) -> int | None:
             f"{name} is {size!r}; it must be a number of bytes, such as 4_000_000_000 or '4GB'"
         )
     return int(amount)
-
-
-class _ProgressBar:
-    """A bar on standard error if it is a terminal: bytes of text read, then each phase of the training."""
-
-    def __init__(self, wanted: bool) -> None:
-        self._wanted = wanted and sys.stderr is not None and sys.stderr.isatty()
-        self._bar: tqdm[Any] | None = None
-        self._phase = ""
-
-    def __enter__(self) -> _ProgressBar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    @property
-    def show(self) -> Callable[[str, int, int], None] | None:
-        """What the trainer calls with (phase, done, total)."""
-        return self._show if self._wanted else None
-
-    def read(self, n_bytes: int) -> None:
-        if self._wanted:
-            self._start("reading", None, "B")
-            if self._bar is not None:
-                self._bar.update(n_bytes)
-
-    def _show(self, phase: str, done: int, total: int) -> None:
-        self._start(phase, total, "")
-        if self._bar is not None:
-            self._bar.update(done - self._bar.n)
-
-    def _start(self, phase: str, total: int | None, unit: str) -> None:
-        if self._phase == phase and self._bar is not None and self._bar.total == total:
-            return
-        from tqdm import tqdm
-
-        if self._bar is not None:
-            self._bar.close()
-        self._phase = phase
-        self._bar = tqdm(desc=phase, total=total, unit=unit, unit_scale=True, leave=False, file=sys.stderr)

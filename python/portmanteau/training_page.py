@@ -57,6 +57,11 @@ def _opening(facts: Facts) -> str:
 
 def _compression(facts: Facts) -> str:
     found = facts.compression
+    if not found["sources"]:
+        return """<h2>Compression</h2>
+<p>The text was counted before, and none of it was read in this training. <code>portmanteau inspect --curve</code>
+measures bytes per token on any text.</p>
+"""
     drawn, note = {}, ""
     if found["curve"] is not None:
         points = [(point["vocab_size"], point["bytes_per_token"]) for point in found["curve"]["points"]]
@@ -142,6 +147,9 @@ def _text(facts: Facts) -> str:
     ]
     rows.append(["all", "", f"{text['documents']:,}", f"{text['bytes']:,}"])
     notes = []
+    if text["documents_before"]:
+        before = _counted(text["documents_before"], "document")
+        notes.append(f"Training went on from a checkpoint, with {before} that are not in this table.")
     if text["replaced_places"]:
         notes.append(f"{_counted(text['replaced_places'], 'place')} not UTF-8, replaced by U+FFFD.")
     if text["documents_cut"]:

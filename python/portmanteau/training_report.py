@@ -11,7 +11,7 @@ import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from portmanteau.inspecting import inspect_tokenizer
 
 if TYPE_CHECKING:
     from portmanteau._rust import TrainingOutcome
+    from portmanteau.count_folders import CountFolder
     from portmanteau.sources import Batch
     from portmanteau.tokenizer import Tokenizer
 
@@ -87,7 +88,8 @@ class Facts:
     versions: dict[str, str]
     options: dict[str, Any]
     text: dict[str, Any]
-    """Sums over ``sources``; places that were not UTF-8; documents that were cut, and the bytes lost by it."""
+    """Sums over ``sources``; places that were not UTF-8; documents that were cut, and the bytes lost by it; and how
+    many documents were counted before training went on from a checkpoint, which are not in ``sources``."""
     time: dict[str, Any]
     """Sums over ``phases``, and the most memory of all."""
     stages: list[Stage]
@@ -97,7 +99,8 @@ class Facts:
     """Pairs that were frequent enough to be merged, and may not be tokens: how many, how many tokens they would make,
     and the most frequent of these, each with the count of its most frequent pair."""
     compression: dict[str, Any]
-    """Bytes per token of a sample of the text, before (words alone, or the tokenizer trained on) and after."""
+    """Bytes per token of a sample of the text, before (words alone, or the tokenizer trained on) and after. Text that
+    was counted before, into a folder or a checkpoint, gives no sample."""
     tokenizer: dict[str, Any]
     """As ``portmanteau inspect`` shows it."""
 
@@ -222,13 +225,22 @@ class Recorder:
         self._sources: dict[tuple[str, int], Source] = {}
         self._samples: dict[tuple[str, int], Sample] = {}
         self._scale = 1
+        self._n_documents_before = 0
         self._cut_off = (0, 0)
         self.stopwatch.go_over_to("reading", again=True)
 
-    def begin(self, scale: int, document_byte_limit: int | None) -> None:
-        """What counts are multiplied with, and how long documents may be."""
+    def begin(self, scale: int, document_byte_limit: int | None, *, n_documents_before: int) -> None:
+        """What counts are multiplied with, how long documents may be, and how many a checkpoint has."""
         self._scale = scale
         self.document_byte_limit = document_byte_limit
+        self._n_documents_before = n_documents_before
+
+    def begin_with_counts(self, folders: Sequence[CountFolder], scale: int) -> None:
+        """Text was counted before, and the folders have been read; with what their counts were multiplied."""
+        self._scale = scale
+        for folder in folders:
+            source = Source(str(folder.path), 1, folder.documents, folder.text_bytes)
+            self._sources[source.name, scale] = source
 
     def counting(self) -> None:
         """A batch was read and is counted now."""
@@ -303,6 +315,7 @@ class Recorder:
             text={
                 "documents": sum(source.documents for source in sources),
                 "bytes": sum(source.bytes for source in sources),
+                "documents_before": self._n_documents_before,
                 "replaced_places": n_replaced,
                 "documents_cut": self._cut_off[0],
                 "bytes_cut_off": self._cut_off[1],
@@ -340,8 +353,8 @@ class Recorder:
         together = TokenCounts(tokenizer)
         n_before: int | None = 0
         rows = []
-        for key, source in self._sources.items():
-            texts = self._samples[key].texts
+        for key, sample in self._samples.items():
+            source, texts = self._sources[key], sample.texts
             counted = TokenCounts(tokenizer)
             try:
                 for _ in counted.of(texts):
