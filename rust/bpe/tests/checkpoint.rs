@@ -153,7 +153,7 @@ proptest! {
         let run = |options: &TrainingOptions| {
             let mut go_on = |_| ControlFlow::Continue(());
             let superwords = SuperwordOptions::default();
-            continue_training(&base, pretokenizer.clone(), &units, options, Some(&superwords), 1, &mut go_on).unwrap()
+            continue_training(&base, pretokenizer.clone(), units.clone(), options, Some(&superwords), 1, &mut go_on).unwrap()
         };
         let whole = run(&options);
         let folder = Folder::new();

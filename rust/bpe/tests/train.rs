@@ -211,7 +211,7 @@ proptest! {
         let units = units(&superword_corpus);
         let mut go_on = |_| ControlFlow::Continue(());
         let continued =
-            continue_training(&base, pretokenizer, &units, &training, Some(&superwords), 1, &mut go_on).unwrap();
+            continue_training(&base, pretokenizer, units, &training, Some(&superwords), 1, &mut go_on).unwrap();
         prop_assert_eq!(&continued.merges[..], &both.merges[both.stage1_size - (both.tokens.len() - both.merges.len())..]);
         let tokens: Vec<&[u8]> = continued.definition.vocabulary.iter().map(|(_, bytes)| bytes).collect();
         prop_assert_eq!(tokens, both.tokens);

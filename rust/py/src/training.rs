@@ -392,7 +392,7 @@ impl PyTrainer {
                 let stage = superwords.map(|superwords| stage_of(superwords, UnitCounts::default()));
                 let rules = stage.as_ref().map(|stage| &stage.options);
                 let continued =
-                    continue_training(base, pretokenizer, &units, &options, rules, threads, progress)?;
+                    continue_training(base, pretokenizer, units, &options, rules, threads, progress)?;
                 let outcome = Outcome {
                     merges: continued.merges,
                     vetoed: continued.vetoed,

@@ -35,7 +35,7 @@ pub struct Continued {
 pub fn continue_training(
     base: &Definition,
     pretokenizer: Pretokenizer,
-    units: &UnitCounts,
+    units: UnitCounts,
     options: &TrainingOptions,
     superwords: Option<&SuperwordOptions>,
     threads: usize,

@@ -79,11 +79,13 @@ pub fn train(
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Trained, Error> {
     let mut growing = Growing::new(options, &counts.alphabet(options)?)?;
-    let Counts { units, superwords } = counts;
+    let Counts { units, mut superwords } = counts;
     let transition = superwords.as_ref().map(|superwords| superwords.transition);
     check_sizes(&growing, options.vocab_size, transition)?;
     superwords.as_ref().map_or(Ok(()), SuperwordStage::check)?;
 
+    // The units are given up as they are tokenized; what holds for superwords is asked for longer.
+    let superword_units = superwords.as_mut().map(|superwords| std::mem::take(&mut superwords.units));
     let further = superwords.as_ref().map(SuperwordStage::rules);
     let keeper = Keeper::new(options, &further);
     keeper.resume(&mut growing)?;
@@ -105,11 +107,11 @@ pub fn train(
         let result = if growing.merges.is_empty() {
             stage.run_on_bytes(units, &mut growing, &mut watch)
         } else {
-            stage.run(&units, &mut growing, &mut watch)
+            stage.run(units, &mut growing, &mut watch)
         };
         keeper.after(result, &growing)?;
     }
-    if let Some(superwords) = &superwords {
+    if let (Some(superwords), Some(units)) = (&superwords, superword_units) {
         let stage = Stage {
             size: options.vocab_size,
             superwords: Some(&superwords.options),
@@ -119,12 +121,12 @@ pub fn train(
         };
         if growing.first_stage().is_none() {
             if let (Transition::Auto, Some(words)) = (superwords.transition, &superwords.words) {
-                let n_merges = find_transition(&stage, &superwords.units, words, &growing, &mut watch)?;
+                let n_merges = find_transition(&stage, &units, words, &growing, &mut watch)?;
                 growing.truncate(n_merges);
             }
             growing.end_first_stage(growing.tokens.len());
         }
-        let result = stage.run(&superwords.units, &mut growing, &mut watch);
+        let result = stage.run(units, &mut growing, &mut watch);
         keeper.after(result, &growing)?;
     }
     let first_stage = growing.first_stage();

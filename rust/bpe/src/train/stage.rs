@@ -1,7 +1,7 @@
 //! One stage of training: units that no token may cross, merged until the vocabulary has a size.
 
 use super::checkpoint::Keeper;
-use super::counting::UnitCounts;
+use super::counting::{Blocks, UnitCounts};
 use super::growing::Growing;
 use super::memory::Memory;
 use super::merging::MergeLoop;
@@ -63,7 +63,7 @@ impl Stage<'_> {
     /// Trains on units from what the merges so far make of them on. Returns how many of these are left.
     pub(super) fn run(
         &self,
-        units: &UnitCounts,
+        units: UnitCounts,
         growing: &mut Growing,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
@@ -76,7 +76,7 @@ impl Stage<'_> {
     /// them on.
     pub(super) fn run_on_tokens(
         &self,
-        units: &UnitCounts,
+        units: UnitCounts,
         encoder: &Encoder,
         n_known: usize,
         growing: &mut Growing,
@@ -85,6 +85,8 @@ impl Stage<'_> {
         if growing.tokens.len() >= self.size {
             return Ok(());
         }
+        let n_bytes = units.n_bytes();
+        let units = (units.into_blocks()?, n_bytes);
         if !self.drops_unused_merges || growing.first_stage().is_some_and(|first| first.has_dropped) {
             let mut store = self.tokenize(units, encoder, self.words, |_| (), growing, watch)?;
             if n_known < growing.merges.len() {
@@ -105,11 +107,11 @@ impl Stage<'_> {
         self.run_on_store(renumbered, growing, watch)
     }
 
-    /// What an encoder makes of units; only what are whole pieces of `words`, if there is such a pretokenizer. Calls `see`
-    /// with all tokens.
+    /// What an encoder makes of a pass over units and its number of bytes; only what are whole pieces of `words`, if there
+    /// is such a pretokenizer. Calls `see` with all tokens.
     pub(super) fn tokenize(
         &self,
-        units: &UnitCounts,
+        units: (Blocks<'_>, u64),
         encoder: &Encoder,
         words: Option<&Pretokenizer>,
         see: impl FnMut(u32),

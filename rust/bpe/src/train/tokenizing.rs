@@ -4,7 +4,7 @@
 //! the merge loop would have come to on these units; boundaries that another stage's pretokenizer had are not there any
 //! more.
 
-use super::counting::{Block, UnitCounts};
+use super::counting::{Block, Blocks};
 use super::token_store::TokenStore;
 use super::watch::{Phase, Watch};
 use crate::encode::{merge_all, Encoder, MergeScratch};
@@ -23,9 +23,10 @@ pub(super) struct UnitEncoder<'e> {
     pub(super) words: Option<&'e Pretokenizer>,
 }
 
-/// Tokenizes units on `threads` threads, into a store that is empty. `see` is called with all tokens.
+/// Tokenizes a pass over units, of `n_bytes` bytes, on `threads` threads, into a store that is empty. `see` is called with
+/// all tokens.
 pub(super) fn tokenize(
-    units: &UnitCounts,
+    (units, n_bytes): (Blocks<'_>, u64),
     unit_encoder: UnitEncoder<'_>,
     mut see: impl FnMut(u32),
     mut store: TokenStore,
@@ -33,7 +34,7 @@ pub(super) fn tokenize(
     watch: &mut Watch<'_>,
 ) -> Result<TokenStore, Error> {
     let UnitEncoder { encoder, lengths, words } = unit_encoder;
-    watch.phase(Phase::Tokenizing, units.n_bytes())?;
+    watch.phase(Phase::Tokenizing, n_bytes)?;
     let scratches = ScratchPool::default();
     let tokenize_block = |block: &Block, interrupt: &Interrupt| {
         let mut bytes = Vec::with_capacity(block.n_bytes() as usize);
@@ -53,7 +54,7 @@ pub(super) fn tokenize(
         let runs = find_runs(&text, &ends, &token_ids, lengths, words)?;
         Ok((token_ids, weights, runs))
     };
-    watch.share(units.blocks()?, Block::n_bytes, threads, tokenize_block, |(token_ids, weights, runs)| {
+    watch.share(units, Block::n_bytes, threads, tokenize_block, |(token_ids, weights, runs)| {
         token_ids.iter().copied().for_each(&mut see);
         for (unit, run) in runs {
             store.push(token_ids[run].iter().copied(), weights[unit])?;

@@ -25,7 +25,8 @@ pub(super) fn find_transition(
     growing: &Growing,
     watch: &mut Watch<'_>,
 ) -> Result<usize, Error> {
-    let store = stage.tokenize(units, &growing.encoder()?, Some(words), |_| (), growing, watch)?;
+    let pass = (units.blocks()?, units.n_bytes());
+    let store = stage.tokenize(pass, &growing.encoder()?, Some(words), |_| (), growing, watch)?;
     let pairs = PairCounters::of_store(&store, stage.memory.for_counters(), stage.threads, watch)?;
     let n_merges = growing.merges.len();
     let is_allowed = |&(left, right): &(u32, u32)| !stage.vetoes(growing, &growing.joined(left, right));

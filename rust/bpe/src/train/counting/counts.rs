@@ -32,7 +32,7 @@ pub struct UnitCounts {
 
 impl From<Units> for UnitCounts {
     fn from(units: Units) -> Self {
-        Self { units, runs: Vec::new() }
+        Self::new(units, Vec::new())
     }
 }
 
@@ -48,7 +48,8 @@ impl UnitCounts {
         Ok(Self { units: Units::default(), runs: files.iter().map(CountFile::run).collect() })
     }
 
-    pub(super) fn new(units: Units, runs: Vec<Run>) -> Self {
+    pub(super) fn new(mut units: Units, runs: Vec<Run>) -> Self {
+        units.shrink();
         Self { units, runs }
     }
 
@@ -80,7 +81,7 @@ impl UnitCounts {
                 watch.look(done)?;
             }
         }
-        Ok(Self { units: self.units, runs: Vec::new() })
+        Ok(self.units.into())
     }
 
     /// The units in memory. If [`UnitCounts::n_runs`] is 0, that is all.
@@ -105,9 +106,15 @@ impl UnitCounts {
     /// # Errors
     /// [`crate::ErrorKind::File`], here and from the iterator, if a file cannot be read or is not what was written.
     pub fn blocks(&self) -> Result<Blocks<'_>, Error> {
-        // Whether the files are there is better known before hours of work than after.
-        let runs = self.runs.iter().map(Run::blocks).collect::<Result<Vec<_>, _>>()?;
-        Ok(Blocks { units: self.units.blocks(), runs: runs.into_iter(), run: None })
+        Blocks::new(self.units.blocks(), &self.runs)
+    }
+
+    /// As [`UnitCounts::blocks`]; the memory of the units is given back on the way.
+    ///
+    /// # Errors
+    /// As [`UnitCounts::blocks`].
+    pub fn into_blocks(self) -> Result<Blocks<'static>, Error> {
+        Blocks::new(self.units.into_blocks(), &self.runs)
     }
 
     /// Calls `visit` with every unit and its count: one pass, on one thread.
@@ -126,8 +133,16 @@ impl UnitCounts {
 #[derive(Debug)]
 pub struct Blocks<'c> {
     units: UnitBlocks<'c>,
-    runs: std::vec::IntoIter<RunBlocks<'c>>,
-    run: Option<RunBlocks<'c>>,
+    runs: std::vec::IntoIter<RunBlocks>,
+    run: Option<RunBlocks>,
+}
+
+impl<'c> Blocks<'c> {
+    fn new(units: UnitBlocks<'c>, runs: &[Run]) -> Result<Self, Error> {
+        // Whether the files are there is better known before hours of work than after.
+        let runs = runs.iter().map(Run::blocks).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { units, runs: runs.into_iter(), run: None })
+    }
 }
 
 impl Iterator for Blocks<'_> {

@@ -32,14 +32,14 @@ impl Run {
     }
 
     /// Its entries, from the first.
-    pub(super) fn blocks(&self) -> Result<RunBlocks<'_>, Error> {
+    pub(super) fn blocks(&self) -> Result<RunBlocks, Error> {
         let open = || {
             let mut file = File::open(&self.path)?;
             file.seek(SeekFrom::Start(self.start))?;
             Ok(file)
         };
         let file = open().map_err(|error: std::io::Error| self.cannot_read(&error))?;
-        Ok(RunBlocks { run: self, file, n_left: self.n_bytes, pending: Vec::new() })
+        Ok(RunBlocks { run: self.clone(), file, n_left: self.n_bytes, pending: Vec::new() })
     }
 
     fn cannot_read(&self, error: &std::io::Error) -> Error {
@@ -80,8 +80,8 @@ impl GrowingRun {
 
 /// The entries of a run, block by block.
 #[derive(Debug)]
-pub(super) struct RunBlocks<'r> {
-    run: &'r Run,
+pub(super) struct RunBlocks {
+    run: Run,
     file: File,
     /// Bytes that were not read yet.
     n_left: u64,
@@ -89,7 +89,7 @@ pub(super) struct RunBlocks<'r> {
     pending: Vec<u8>,
 }
 
-impl RunBlocks<'_> {
+impl RunBlocks {
     fn read(&mut self) -> Result<Option<Block>, Error> {
         loop {
             if self.n_left == 0 && self.pending.is_empty() {
@@ -134,7 +134,7 @@ impl RunBlocks<'_> {
     }
 }
 
-impl Iterator for RunBlocks<'_> {
+impl Iterator for RunBlocks {
     type Item = Result<Block, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -121,6 +121,18 @@ impl Table {
         Longs::new(&self.long)
     }
 
+    /// The long unit that begins behind so many bytes of long units, its count, and the length of it all.
+    pub(super) fn long_at(&self, place: usize) -> Option<(&[u8], u64, usize)> {
+        split_long(self.long.get(place..)?)
+    }
+
+    /// Gives back the memory that is needed only to add more. The next unit that is added builds it anew.
+    pub(super) fn shrink(&mut self) {
+        (self.short_slots, self.long_slots) = (Vec::new(), Vec::new());
+        self.short.shrink_to_fit();
+        self.long.shrink_to_fit();
+    }
+
     /// Forgets all units, and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.short.clear();
@@ -275,7 +287,7 @@ impl Table {
         if (self.short.len() + BATCH) * 4 <= n_slots * 3 {
             return Ok(());
         }
-        let n_slots = (n_slots * 2).max(FIRST_SLOTS);
+        let n_slots = slots_for(self.short.len() + BATCH);
         if n_slots > MOST_SLOTS {
             return Err(too_many_units());
         }
@@ -301,7 +313,7 @@ impl Table {
         if (self.n_long + LONG_BATCH) * 4 <= n_slots * 3 {
             return;
         }
-        let n_slots = (n_slots * 2).max(FIRST_SLOTS);
+        let n_slots = slots_for(self.n_long + LONG_BATCH);
         self.long_slots = Vec::new();
         let mut slots = vec![0_u64; n_slots];
         let mut units = self.long();
@@ -317,6 +329,11 @@ impl Table {
         }
         self.long_slots = slots;
     }
+}
+
+/// The slots of a table with so many units, of which at most three quarters are taken.
+fn slots_for(n_units: usize) -> usize {
+    (n_units * 4).div_ceil(3).next_power_of_two().max(FIRST_SLOTS)
 }
 
 /// Makes room for `n_more`, a quarter more than there is where there is none: a list that is twice as long as it must be

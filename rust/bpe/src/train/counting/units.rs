@@ -3,10 +3,11 @@
 
 use super::entries::{write_entry, Block, BLOCK_BYTES};
 use super::local::Local;
-use super::table::{hash_long, hash_short, Longs, Short, Table};
+use super::table::{hash_long, hash_short, Table};
 use crate::encode::{key, LONGEST_SHORT};
 use crate::parallel::share_tasks;
 use crate::Error;
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
@@ -73,7 +74,17 @@ impl Units {
 
     /// The units as blocks of entries.
     pub(super) fn blocks(&self) -> UnitBlocks<'_> {
-        UnitBlocks { tables: self.tables.iter(), short: [].iter(), long: Longs::default() }
+        UnitBlocks::of(self.tables.iter().map(Cow::Borrowed).collect())
+    }
+
+    /// The units as blocks of entries; their memory is given back on the way.
+    pub(super) fn into_blocks(self) -> UnitBlocks<'static> {
+        UnitBlocks::of(self.tables.into_iter().map(Cow::Owned).collect())
+    }
+
+    /// Gives back the memory that is needed only to add more.
+    pub(super) fn shrink(&mut self) {
+        self.tables.iter_mut().for_each(Table::shrink);
     }
 
     /// Adds what several threads have counted, `weight` times, on as many threads, and leaves them empty.
@@ -113,11 +124,19 @@ fn in_parallel<T: Send>(
 }
 
 /// Units in memory, block by block.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct UnitBlocks<'u> {
-    tables: std::slice::Iter<'u, Table>,
-    short: std::slice::Iter<'u, Short>,
-    long: Longs<'u>,
+    tables: std::vec::IntoIter<Cow<'u, Table>>,
+    table: Cow<'u, Table>,
+    /// Of the table: the number of short units that were visited, and the bytes of long ones.
+    n_short: usize,
+    n_long_bytes: usize,
+}
+
+impl<'u> UnitBlocks<'u> {
+    fn of(tables: Vec<Cow<'u, Table>>) -> Self {
+        Self { tables: tables.into_iter(), table: Cow::default(), n_short: 0, n_long_bytes: 0 }
+    }
 }
 
 impl Iterator for UnitBlocks<'_> {
@@ -126,13 +145,17 @@ impl Iterator for UnitBlocks<'_> {
     fn next(&mut self) -> Option<Block> {
         let mut bytes = Vec::with_capacity(BLOCK_BYTES + BLOCK_BYTES / 8);
         while bytes.len() < BLOCK_BYTES {
-            if let Some(short) = self.short.next() {
+            if let Some(short) = self.table.short().get(self.n_short) {
                 let (padded, length) = short.bytes();
                 write_entry(&padded[..length], short.count, &mut bytes);
-            } else if let Some((unit, count)) = self.long.next() {
+                self.n_short += 1;
+                continue;
+            }
+            if let Some((unit, count, n_bytes)) = self.table.long_at(self.n_long_bytes) {
                 write_entry(unit, count, &mut bytes);
+                self.n_long_bytes += n_bytes;
             } else if let Some(table) = self.tables.next() {
-                (self.short, self.long) = (table.short().iter(), table.long());
+                (self.table, self.n_short, self.n_long_bytes) = (table, 0, 0);
             } else {
                 break;
             }
@@ -158,6 +181,16 @@ mod tests {
         sorted
     }
 
+    fn of_blocks(blocks: UnitBlocks<'_>) -> BTreeMap<Vec<u8>, u64> {
+        let mut sorted = BTreeMap::new();
+        for block in blocks {
+            for (unit, count) in &block {
+                assert_eq!(sorted.insert(unit.to_vec(), count), None);
+            }
+        }
+        sorted
+    }
+
     /// Units of 0 to 40 bytes, several of every length.
     fn unit(number: u64) -> Vec<u8> {
         format!("{:0>40}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15)).into_bytes()
@@ -174,13 +207,19 @@ mod tests {
             *expected.entry(unit).or_default() += number;
         }
         assert_eq!(sorted(&units), expected);
-        let mut blocks = BTreeMap::new();
-        for block in units.blocks() {
-            for (unit, count) in &block {
-                assert_eq!(blocks.insert(unit.to_vec(), count), None);
+        assert_eq!(of_blocks(units.blocks()), expected);
+        units.shrink();
+        assert_eq!(sorted(&units), expected);
+        for (number, (unit, count)) in (0..50_000_u64).map(unit).zip(1..).enumerate() {
+            // Some are there already.
+            units.add(&unit, count).unwrap();
+            *expected.entry(unit).or_default() += count;
+            if number % 10_000 == 9_999 {
+                units.shrink();
             }
         }
-        assert_eq!(blocks, expected);
+        assert_eq!(sorted(&units), expected);
+        assert_eq!(of_blocks(units.into_blocks()), expected);
     }
 
     #[test]
