@@ -17,9 +17,17 @@ from typing import Any
 from portmanteau.benchmarking import tables, training_tables
 from portmanteau.benchmarking.encode import METHOD
 from portmanteau.benchmarking.texts import CELLS
-from portmanteau.benchmarking.training_verdict import clock, median, memory
+from portmanteau.benchmarking.training_verdict import (
+    DEFAULT_RULES,
+    FIRST_STAGE,
+    SECOND_STAGE,
+    clock,
+    median,
+    memory,
+)
 
 HERE = Path(__file__).parent
+PARTS_OF_SUPERBPE = (FIRST_STAGE, SECOND_STAGE, DEFAULT_RULES)
 MARK = "<!-- drawn by benches/draw.py: {} of {} -->"
 
 
@@ -121,6 +129,28 @@ def summary(records: dict[str, dict[str, Any]]) -> str:
     return f"{conditions}\n\n{tables.as_markdown(['', *CELLS], table)}\n\n![The medians]({plot})"
 
 
+def training_summary(records: dict[str, dict[str, Any]]) -> str:
+    """Training: a row for each size, our time and memory and those of the fastest library with the same merges."""
+    table = []
+    for record in records.values():
+        for result in record["results"]:
+            rows = training_tables.rows(result, record["threads"])
+            ours, *peers = (dict(zip(training_tables.HEADER, row, strict=True)) for row in rows)
+            whole = [
+                peer for peer in peers if not peer[""].endswith(PARTS_OF_SUPERBPE) and "†" not in peer[""]
+            ]
+            if whole:
+                figures = (
+                    f"{ours[name].split()[0]} : {whole[0][name].split()[0]}" for name in ("CPU s", "adds MB")
+                )
+                table.append(
+                    [training_tables.title(result), record["text"]["records"], *figures, whole[0][""]]
+                )
+    record = next(iter(records.values()))
+    header = ["", "record", "CPU s", "MB of memory added", "the fastest peer"]
+    return f"{training_tables.text(record).split(';')[0]}; 1 thread\n\n{tables.as_markdown(header, table)}"
+
+
 # By file: what stands between its marks.
 DRAWN = {
     HERE / "README.md": {
@@ -129,7 +159,7 @@ DRAWN = {
         "peers": peers,
         "instructions": instructions,
     },
-    HERE.parent / "README.md": {"encode": summary},
+    HERE.parent / "README.md": {"encode": summary, "train": training_summary},
 }
 
 
