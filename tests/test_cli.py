@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import os
 import signal
@@ -172,6 +173,82 @@ def test_training_writes_the_tokenizer_of_the_library(train, options, capsys):
     assert said.out == ""
     assert said.err.startswith("wrote new.json: Tokenizer(")
     assert Path("new.json").read_bytes() == Path("expected.json").read_bytes()
+
+
+COUNTING = {
+    "--text-column": ("text_column", "body"),
+    "--digits": ("digits", "from_right"),
+    "--unit": ("unit", "document"),
+    "--byte-limit": ("byte_limit", "9kB"),
+    "--seed": ("seed", 5),
+    "--document-byte-limit": ("document_byte_limit", "7kB"),
+    "--errors": ("errors", "replace"),
+    "--memory-limit": ("memory_limit", "2GB"),
+    "--temporary-folder": ("temporary_folder", "."),
+    "--pretokenizer": ("pretokenizer", "r50k"),
+    "--threads": ("threads", 3),
+}
+ANY_STAGE = {
+    "--vocab-size": ("vocab_size", 300),
+    "--min-frequency": ("min_frequency", 2),
+    "--max-token-bytes": ("max_token_bytes", 9),
+    "--checkpoint": ("checkpoint", "kept"),
+    "--report": ("report", "report.html"),
+    **COUNTING,
+}
+FIRST_STAGE = {"--initial-alphabet": ("initial_alphabet", "seen"), "--tie": ("tie", "bytes")}
+SUPERWORDS = {
+    "--max-words-per-token": ("max_words_per_token", 3),
+    "--within-sentences": ("within_sentences", True),
+}
+SUPERBPE = {
+    "--transition-size": ("transition_size", 290),
+    "--superword-pretokenizer": ("superword_pretokenizer", "o200k"),
+    "--whole-words": ("whole_words", True),
+    "--unused-merges": ("unused_merges", "drop"),
+}
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "others"),
+    [
+        (training.train_bpe, ANY_STAGE | FIRST_STAGE, {}),
+        (training.train_superbpe, ANY_STAGE | FIRST_STAGE | SUPERWORDS | SUPERBPE, {}),
+        (
+            training.continue_training,
+            ANY_STAGE | SUPERWORDS | {"--superwords": ("superwords", True)},
+            {"tokenizer": pm.Tokenizer.load("r50k_base")},
+        ),
+    ],
+)
+def test_every_option_of_training_is_one_of_the_command(function, options, others, monkeypatch):
+    """All that a function takes has an option, and arrives; texts come from files, and a command shows its progress."""
+    expected = dict(options.values()) | others
+    expected |= {"files": ["corpus.jsonl"], "weights": {"corpus*": 0.5}}
+    arguments = ["corpus.jsonl", "--weight", "corpus*=0.5", "-o", "new.json"]
+    for option, (_, value) in options.items():
+        arguments += [option] if value is True else [option, str(value)]
+    if "special_tokens" in inspect.signature(function).parameters:
+        arguments += ["--special-token", "<|x|>", "--special-token", "<|y|>"]
+        expected["special_tokens"] = ["<|x|>", "<|y|>"]
+        expected["counts"] = None
+    if "forbid" in inspect.signature(function).parameters:
+        arguments += ["--forbid", "; ", "--forbid", ", "]
+        expected["forbid"] = ["; ", ", "]
+    if others:
+        arguments += ["--tokenizer", "r50k_base"]
+    asked = {}
+
+    def note(*positional, **named):
+        names = list(inspect.signature(function).parameters)
+        asked.update(zip(names, positional, strict=False), **named)
+        return pm.Tokenizer.load("r50k_base")
+
+    monkeypatch.setattr(training, function.__name__, note)
+    assert main([function.__name__.replace("_", "-"), *arguments]) == 0
+    assert asked == expected
+    parameters = set(inspect.signature(function).parameters)
+    assert parameters - set(asked) == {"texts", "checkpoint_seconds", "progress"}
 
 
 def test_too_little_text_is_a_warning(capsys):
