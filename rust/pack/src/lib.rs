@@ -39,6 +39,7 @@ mod order;
 mod pack;
 mod place;
 mod plan;
+mod stream;
 mod verify;
 
 pub use error::{Error, Result};
@@ -46,4 +47,5 @@ pub use layout::{Documents, FillIds, Layout, IGNORED_LABEL};
 pub use options::{Framing, LongDocuments, PackOptions, Strategy, MAX_LENGTH};
 pub use pack::pack;
 pub use plan::{PackPlan, PieceSlices, Pieces};
+pub use stream::{StreamPacker, Streamed, Waiting, MOST_ROUNDS};
 pub use verify::{planned_lengths, verify_conservation};

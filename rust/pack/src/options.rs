@@ -119,4 +119,14 @@ impl PackOptions {
             framing: Framing::default(),
         }
     }
+
+    /// Refuses a capacity that cannot be.
+    pub(crate) fn check(&self) -> Result<()> {
+        let capacity = self.capacity;
+        if capacity == 0 || capacity > MAX_LENGTH {
+            let message = format!("capacity is {capacity}; a sequence holds from 1 to {MAX_LENGTH} tokens");
+            return Err(Error::new(message));
+        }
+        Ok(())
+    }
 }

@@ -3,9 +3,9 @@
 use crate::best_fit::{BestFitByBitmap, BestFitByMap, LARGEST_BITMAP_CAPACITY};
 use crate::concat::concatenate;
 use crate::cut::{cut_documents, CutDocuments};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::first_fit::FirstFit;
-use crate::options::{PackOptions, Strategy, MAX_LENGTH};
+use crate::options::{PackOptions, Strategy};
 use crate::order::longest_first;
 use crate::place::Placement;
 use crate::plan::{PackPlan, Pieces};
@@ -19,12 +19,8 @@ use crate::plan::{PackPlan, Pieces};
 /// For a capacity that is 0 or above [`MAX_LENGTH`], a document longer than [`MAX_LENGTH`], more than 2³² pieces, and,
 /// where the options say so, a document longer than the capacity.
 pub fn pack(lengths: &[u32], options: &PackOptions) -> Result<PackPlan> {
+    options.check()?;
     let capacity = options.capacity;
-    if capacity == 0 || capacity > MAX_LENGTH {
-        return Err(Error::new(format!(
-            "capacity is {capacity}; a sequence holds from 1 to {MAX_LENGTH} tokens"
-        )));
-    }
     let CutDocuments { pieces, dropped, n_empty_documents } = cut_documents(lengths, options)?;
 
     let max_documents = options.max_documents_per_sequence;

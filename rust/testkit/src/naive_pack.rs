@@ -76,6 +76,68 @@ pub fn pack(lengths: &[usize], options: &NaiveOptions) -> Result<NaivePlan, usiz
     Ok(NaivePlan { sequences, dropped })
 }
 
+/// Packs documents that come one after the other, of which at most `most_tokens` wait; the rule is in
+/// `docs/design/packing.md`, under "A stream".
+///
+/// # Errors
+/// As [`pack`].
+pub fn pack_stream(
+    lengths: &[usize],
+    options: &NaiveOptions,
+    most_tokens: usize,
+) -> Result<NaivePlan, usize> {
+    let mut plan = NaivePlan::default();
+    // Pieces that wait, each with the number of rounds that it was put back in.
+    let mut pool: Vec<(NaivePiece, usize)> = Vec::new();
+    for (document, &length) in lengths.iter().enumerate() {
+        let alone = pack(&[length], options).map_err(|_| document)?;
+        let named = |piece: NaivePiece| NaivePiece { document, ..piece };
+        pool.extend(alone.sequences.into_iter().flatten().map(|piece| (named(piece), 0)));
+        plan.dropped.extend(alone.dropped.into_iter().map(named));
+        while pool.iter().map(|(piece, _)| piece.length).sum::<usize>() >= most_tokens {
+            round(&mut pool, options, false, &mut plan);
+        }
+    }
+    round(&mut pool, options, true, &mut plan);
+    Ok(plan)
+}
+
+/// Packs what waits; sequences that are full, and those with a piece that has waited long, leave.
+fn round(pool: &mut Vec<(NaivePiece, usize)>, options: &NaiveOptions, all: bool, plan: &mut NaivePlan) {
+    let pieces: Vec<NaivePiece> = pool.iter().map(|(piece, _)| *piece).collect();
+    let rounds_of = |piece: &NaivePiece| {
+        pool.iter().find(|(waiting, _)| waiting == piece).map_or(0, |(_, n_rounds)| *n_rounds)
+    };
+    // What must leave is placed first.
+    let sequences = place_decreasing_behind(&pieces, options, true, |piece| rounds_of(piece) == 8);
+    let room = |sequence: &[NaivePiece]| options.capacity - tokens(sequence);
+    let mut leaves: Vec<bool> = sequences
+        .iter()
+        .map(|sequence| {
+            let is_full = room(sequence) <= options.capacity / 1000;
+            all || is_full || sequence.iter().any(|piece| rounds_of(piece) == 8)
+        })
+        .collect();
+    while leaves.iter().filter(|&&leaves| leaves).count() * 2 < sequences.len() {
+        let others = (0..sequences.len()).filter(|&number| !leaves[number]);
+        if let Some(fullest) = others.min_by_key(|&number| (room(&sequences[number]), number)) {
+            leaves[fullest] = true;
+        }
+    }
+    let mut leaving = Vec::new();
+    let mut left_over = Vec::new();
+    for (sequence, leaves) in sequences.into_iter().zip(leaves) {
+        if leaves {
+            leaving.push(sequence);
+        } else {
+            left_over.extend(sequence.into_iter().map(|piece| (piece, rounds_of(&piece) + 1)));
+        }
+    }
+    leaving.sort();
+    plan.sequences.extend(leaving);
+    *pool = left_over;
+}
+
 /// One token after the other into the last sequence; a new one when it is full of tokens or of pieces.
 fn concat(pieces: &[NaivePiece], options: &NaiveOptions) -> Vec<Vec<NaivePiece>> {
     let mut sequences: Vec<Vec<NaivePiece>> = Vec::new();
@@ -103,8 +165,18 @@ fn concat(pieces: &[NaivePiece], options: &NaiveOptions) -> Vec<Vec<NaivePiece>>
 
 /// The longest piece first; of equal ones the first document's, then the one that starts first.
 fn place_decreasing(pieces: &[NaivePiece], options: &NaiveOptions, best_fit: bool) -> Vec<Vec<NaivePiece>> {
+    place_decreasing_behind(pieces, options, best_fit, |_| false)
+}
+
+/// The same, but some pieces are placed before all others.
+fn place_decreasing_behind(
+    pieces: &[NaivePiece],
+    options: &NaiveOptions,
+    best_fit: bool,
+    is_first: impl Fn(&NaivePiece) -> bool,
+) -> Vec<Vec<NaivePiece>> {
     let mut pieces = pieces.to_vec();
-    pieces.sort_by_key(|piece| (usize::MAX - piece.length, piece.document, piece.start));
+    pieces.sort_by_key(|piece| (!is_first(piece), usize::MAX - piece.length, piece.document, piece.start));
 
     let mut sequences: Vec<Vec<NaivePiece>> = Vec::new();
     let mut last_touched: Vec<usize> = Vec::new();

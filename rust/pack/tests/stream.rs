@@ -1,0 +1,153 @@
+//! Packing a stream: equal to the definition, however documents are pushed, and after going on from any state.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use portmanteau_pack::{Framing, PackOptions, StreamPacker, Streamed, Waiting, MOST_ROUNDS};
+use portmanteau_testkit::naive_pack::{pack_stream, NaiveOptions, NaivePiece, NaivePlan};
+use proptest::prelude::*;
+use std::num::NonZeroU32;
+
+fn as_naive(left: &Streamed) -> NaivePlan {
+    let pieces: Vec<NaivePiece> = (0..left.document.len())
+        .map(|piece| NaivePiece {
+            document: left.document[piece] as usize,
+            start: left.start[piece] as usize,
+            length: left.length[piece] as usize,
+        })
+        .collect();
+    let mut start = 0;
+    let sequences = left.sequence_ends.iter().map(|&end| {
+        let sequence = pieces[start..end as usize].to_vec();
+        start = end as usize;
+        sequence
+    });
+    let sequences = sequences.collect();
+    let dropped = left.dropped.iter().map(|&Waiting { document, start, length, .. }| NaivePiece {
+        document: document as usize,
+        start: start as usize,
+        length: length as usize,
+    });
+    NaivePlan { sequences, dropped: dropped.collect() }
+}
+
+fn lengths() -> impl Strategy<Value = Vec<u32>> {
+    let length = prop_oneof![8 => 0..12_u32, 4 => 1..40_u32, 1 => 30..200_u32];
+    proptest::collection::vec(length, 0..120)
+}
+
+fn options() -> impl Strategy<Value = (PackOptions, NaiveOptions)> {
+    let long_documents = proptest::sample::select(vec!["split", "truncate", "drop"]);
+    let most = proptest::option::weighted(0.3, 1..6_u32);
+    (8..60_u32, long_documents, most, any::<bool>(), any::<bool>()).prop_map(
+        |(capacity, long_documents, most, bos, eos)| {
+            let options = PackOptions {
+                long_documents: long_documents.parse().unwrap(),
+                max_documents_per_sequence: most.and_then(NonZeroU32::new),
+                framing: Framing { bos, eos },
+                ..PackOptions::new(capacity)
+            };
+            let naive = NaiveOptions {
+                capacity: capacity as usize,
+                strategy: "best_fit_decreasing".to_owned(),
+                long_documents: long_documents.to_owned(),
+                max_documents: most.map(|most| most as usize),
+                added_tokens: usize::from(bos) + usize::from(eos),
+            };
+            (options, naive)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn equals_the_definition(
+        lengths in lengths(),
+        (options, naive) in options(),
+        pool in 1..20_u64,
+        cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
+        resumed in any::<prop::sample::Index>(),
+    ) {
+        let most_tokens = pool * u64::from(options.capacity);
+        let usizes: Vec<usize> = lengths.iter().map(|&length| length as usize).collect();
+        let expected = pack_stream(&usizes, &naive, most_tokens as usize).unwrap();
+
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(lengths.len() + 1)).collect();
+        cuts.extend([0, lengths.len()]);
+        cuts.sort_unstable();
+        let resumed = resumed.index(cuts.len());
+        let mut packer = StreamPacker::new(options.clone(), most_tokens).unwrap();
+        let mut left = Streamed::default();
+        for (number, cut) in cuts.windows(2).enumerate() {
+            if number == resumed {
+                let mut waiting: Vec<Waiting> = packer.waiting().collect();
+                waiting.reverse();
+                packer = StreamPacker::resume(options.clone(), most_tokens, packer.n_documents(), &waiting).unwrap();
+            }
+            packer.push(&lengths[cut[0]..cut[1]], &mut left).unwrap();
+            // All that waits is less than may wait.
+            let n_waiting: u64 = packer.waiting().map(|piece| u64::from(piece.length)).sum();
+            prop_assert!(n_waiting < most_tokens);
+            prop_assert!(packer.waiting().all(|piece| piece.n_rounds <= MOST_ROUNDS));
+        }
+        packer.finish(&mut left);
+        prop_assert_eq!(as_naive(&left), expected);
+        prop_assert_eq!(packer.waiting().count(), 0);
+    }
+}
+
+#[test]
+fn a_seed_changes_nothing_but_the_order_within_a_round() {
+    let lengths: Vec<u32> = (0..2000_u32).map(|number| number.wrapping_mul(2_654_435_761) % 97 + 1).collect();
+    let pack = |seed: Option<u64>| {
+        let packer = StreamPacker::new(PackOptions::new(256), 20 * 256).unwrap();
+        let mut packer = seed.map_or(packer.clone(), |seed| packer.shuffled(seed));
+        let mut left = Streamed::default();
+        packer.push(&lengths, &mut left).unwrap();
+        packer.finish(&mut left);
+        as_naive(&left).sequences
+    };
+    let plain = pack(None);
+    let sorted = |mut sequences: Vec<Vec<NaivePiece>>| {
+        sequences.sort();
+        sequences
+    };
+    assert_ne!(pack(Some(0)), plain);
+    assert_ne!(pack(Some(0)), pack(Some(1)));
+    assert_eq!(pack(Some(1)), pack(Some(1)));
+    assert_eq!(sorted(pack(Some(0))), sorted(plain));
+}
+
+/// A reader of the definition would expect that a round always makes room: also where nothing fits with anything.
+#[test]
+fn pieces_that_fit_nothing_leave() {
+    let mut packer = StreamPacker::new(PackOptions::new(1000), 5000).unwrap();
+    let mut left = Streamed::default();
+    for number in 0..1000 {
+        packer.push(&[501 + number % 7], &mut left).unwrap();
+        let oldest = packer.waiting().map(|piece| piece.document).min().unwrap();
+        assert!(u64::from(number) - oldest < 100, "document {oldest} still waits after {number}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    let new = |capacity, most_tokens| StreamPacker::new(PackOptions::new(capacity), most_tokens);
+    assert!(new(0, 10).unwrap_err().to_string().contains("capacity"));
+    assert!(new(8, 7).unwrap_err().to_string().contains("7 tokens may wait"));
+    let concat = PackOptions { strategy: "concat".parse().unwrap(), ..PackOptions::new(8) };
+    assert!(StreamPacker::new(concat, 80).unwrap_err().to_string().contains("best_fit_decreasing"));
+    let mut packer = new(8, 80).unwrap();
+    let error = packer.push(&[1, 2, u32::MAX], &mut Streamed::default()).unwrap_err();
+    assert_eq!((error.document(), packer.n_documents()), (Some(2), 0));
+    let piece = Waiting { document: 3, start: 0, length: 5, n_rounds: 0 };
+    for wrong in [
+        Waiting { document: 4, ..piece },
+        Waiting { length: 0, ..piece },
+        Waiting { length: 9, ..piece },
+        Waiting { n_rounds: MOST_ROUNDS + 1, ..piece },
+    ] {
+        assert!(StreamPacker::resume(PackOptions::new(8), 80, 4, &[piece, wrong]).is_err());
+    }
+    assert!(StreamPacker::resume(PackOptions::new(8), 80, 4, &[piece]).is_ok());
+}
