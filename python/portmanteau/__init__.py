@@ -29,6 +29,7 @@ from portmanteau.errors import (
     VocabularyError,
 )
 from portmanteau.packing import PackedSequences, PackPlan, pack
+from portmanteau.stream_packing import StreamPacker
 from portmanteau.streaming import TokenStream
 from portmanteau.tokenizer import Tokenizer
 from portmanteau.training import continue_training, train_bpe, train_superbpe
@@ -44,6 +45,7 @@ __all__ = [
     "PackedSequences",
     "PackingError",
     "PatternError",
+    "StreamPacker",
     "TokenBatch",
     "TokenStream",
     "Tokenizer",

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypedDict, final, type_check_only
 
 import numpy as np
@@ -9,6 +9,7 @@ _Offsets: TypeAlias = npt.NDArray[np.int64]
 _Progress: TypeAlias = Callable[[str, int, int], object]
 
 __all__ = [
+    "StreamPacker",
     "TokenStream",
     "Tokenizer",
     "Trainer",
@@ -21,6 +22,7 @@ __all__ = [
     "pack_position_ids",
     "pack_segment_ids",
     "pack_verify",
+    "take_documents",
 ]
 
 __version__: str
@@ -167,6 +169,32 @@ class Trainer:
     ) -> tuple[Tokenizer, TrainingOutcome]: ...
 
 # `layout` and `dropped` are any objects with the arrays of a plan as attributes: see `portmanteau.packing`.
+@type_check_only
+class StreamOptions(TypedDict):
+    capacity: int
+    long_documents: str
+    max_documents_per_sequence: int | None
+    bos: bool
+    eos: bool
+    most_tokens: int
+    seed: int | None
+
+@final
+class StreamPacker:
+    def __new__(
+        cls,
+        options: StreamOptions,
+        n_documents: int = 0,
+        waiting: Mapping[str, npt.NDArray[Any]] | None = None,
+    ) -> StreamPacker: ...
+    def push(self, lengths: npt.NDArray[np.uint32]) -> dict[str, Any]: ...
+    def finish(self) -> dict[str, Any]: ...
+    def n_documents(self) -> int: ...
+    def waiting(self) -> dict[str, npt.NDArray[Any]]: ...
+
+def take_documents(
+    ids: _Ids, offsets: _Offsets, documents: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint32]: ...
 def pack_plan(
     lengths: npt.NDArray[np.uint32],
     capacity: int,

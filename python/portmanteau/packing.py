@@ -500,6 +500,9 @@ class PackedSequences:
     """The number of ids in every piece's document, uint32 ``[pieces]``."""
     input_ids: npt.NDArray[Any]
     """Ids, uint32, int32 or int64 ``[rows, capacity]``."""
+    document_numbers: npt.NDArray[np.uint64] | None = None
+    """Of sequences that a :class:`StreamPacker` gave: the number of every piece's document in the stream, uint64
+    ``[pieces]``."""
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -576,7 +579,7 @@ class PackedSequences:
             {
                 "sequence": self.sequences[self.pieces.sequence],
                 "position": self.pieces.position,
-                "document": self.pieces.document,
+                "document": self.pieces.document if self.document_numbers is None else self.document_numbers,
                 "token_start": start,
                 "token_end": np.maximum(end, start),
             }

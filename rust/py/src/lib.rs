@@ -6,6 +6,7 @@
 mod errors;
 mod packing;
 mod signals;
+mod stream_packing;
 mod streaming;
 mod text;
 mod tokenizer;
@@ -27,6 +28,9 @@ mod _rust {
         pack_document_lengths, pack_input_ids, pack_labels, pack_plan, pack_position_ids, pack_segment_ids,
         pack_verify,
     };
+
+    #[pymodule_export]
+    use crate::stream_packing::{take_documents, PyStreamPacker};
 
     #[pymodule_export]
     use crate::streaming::PyTokenStream;
