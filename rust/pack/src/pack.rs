@@ -16,7 +16,8 @@ use crate::plan::{PackPlan, Pieces};
 /// and O(N log N) above, first fit O(N log N), concatenation O(N), where N is the number of documents plus cuts.
 ///
 /// # Errors
-/// For a capacity that is 0 or above [`crate::MAX_LENGTH`], a document longer than that, more than 2³² pieces, and, where the options say so, a document longer than the capacity.
+/// For a capacity that is 0 or above [`crate::MAX_LENGTH`], a document longer than that, more than 2³² pieces, and, where
+/// the options say so, a document longer than the capacity.
 pub fn pack(lengths: &[u32], options: &PackOptions) -> Result<PackPlan> {
     options.check()?;
     let capacity = options.capacity;
