@@ -13,6 +13,7 @@ Text → pretokens → ids → a plan of sequences → batches:
 
 from portmanteau import data
 from portmanteau._rust import __version__
+from portmanteau.balancing import balance
 from portmanteau.batch import TokenBatch
 from portmanteau.counting import count_units
 from portmanteau.errors import (
@@ -53,6 +54,7 @@ __all__ = [
     "UnsupportedError",
     "VocabularyError",
     "__version__",
+    "balance",
     "continue_training",
     "count_units",
     "data",

@@ -14,6 +14,8 @@ __all__ = [
     "Tokenizer",
     "Trainer",
     "__version__",
+    "balance_items",
+    "balance_rows",
     "named_pretokenizers",
     "pack_document_lengths",
     "pack_input_ids",
@@ -195,6 +197,10 @@ class StreamPacker:
 def take_documents(
     ids: _Ids, offsets: _Offsets, documents: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.uint32]: ...
+def balance_items(
+    costs: npt.NDArray[np.float64], n_ranks: int, method: str, equal_counts: bool
+) -> npt.NDArray[np.uint32]: ...
+def balance_rows(costs: npt.NDArray[np.float64], n_ranks: int) -> npt.NDArray[np.int64]: ...
 def pack_plan(
     lengths: npt.NDArray[np.uint32],
     capacity: int,

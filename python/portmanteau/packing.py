@@ -423,6 +423,51 @@ class PackPlan:
             )
             raise _error(message, min(n_documents, self.n_documents))
 
+    def steps(
+        self,
+        n_ranks: int,
+        *,
+        sequences_per_rank: int = 1,
+        cost: Literal["attention", "tokens"] | npt.ArrayLike = "attention",
+        window: int | None = 128,
+        seed: int = 0,
+    ) -> Int64Array:
+        """Which sequences the ranks take in every global step, so that in each step all of them have about equal work.
+
+        Args:
+            n_ranks: The number of data-parallel ranks.
+            sequences_per_rank: How many sequences a rank takes in a step.
+            cost: What a sequence costs: ``"attention"`` is the sum of the squared lengths of its pieces, ``"tokens"``
+                that of their lengths; or a number for each sequence.
+            window: Sequences are drawn by chance into windows of so many steps, and in a window put into steps by their
+                cost. A larger window makes steps more even, and what a step holds more alike. ``None`` is one window.
+            seed: Of the draw, and of the order of the steps.
+
+        Returns:
+            Numbers of sequences, ``int64[steps, n_ranks, sequences_per_rank]``, each once. Where they do not fill the
+            last step, the rest of it is -1.
+
+        Raises:
+            PackingError: A number is too small, or costs are not one for each sequence.
+
+        O(S log S) for S sequences. Steps are the same on every machine.
+
+        >>> import portmanteau as pm
+        >>> plan = pm.pack([8, 4, 4, 8, 4, 4, 8], capacity=8)
+        >>> plan.steps(2).tolist()
+        [[[1], [3]], [[0], [2]], [[4], [-1]]]
+        """
+        from portmanteau import balancing
+
+        return balancing.steps_of(
+            self,
+            _integer("n_ranks", n_ranks, 1, 2**31),
+            _integer("sequences_per_rank", sequences_per_rank, 1, 2**31),
+            cost,
+            None if window is None else _integer("window", window, 1, 2**31),
+            _integer("seed", seed, 0, 2**64 - 1),
+        )
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the plan to one Arrow IPC file, which :meth:`load` reads.
 

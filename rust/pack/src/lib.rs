@@ -28,6 +28,7 @@
 #[doc = include_str!("../README.md")]
 struct ReadmeExamples;
 
+mod balance;
 mod best_fit;
 mod concat;
 mod cut;
@@ -42,6 +43,7 @@ mod plan;
 mod stream;
 mod verify;
 
+pub use balance::{balance, Balancing};
 pub use error::{Error, Result};
 pub use layout::{Documents, FillIds, Layout, IGNORED_LABEL};
 pub use options::{Framing, LongDocuments, PackOptions, Strategy, MAX_LENGTH};

@@ -32,7 +32,7 @@ pub enum LongDocuments {
 }
 
 /// Finds `name` in a table of names, or says which names there are.
-fn by_name<T: Copy>(what: &str, name: &str, table: &[(&str, T)]) -> Result<T> {
+pub(crate) fn by_name<T: Copy>(what: &str, name: &str, table: &[(&str, T)]) -> Result<T> {
     table.iter().find(|(known, _)| *known == name).map(|(_, value)| *value).ok_or_else(|| {
         let known: Vec<String> = table.iter().map(|(known, _)| format!("{known:?}")).collect();
         Error::new(format!("{what} {name:?} is unknown; use one of {}", known.join(", ")))

@@ -25,8 +25,8 @@ mod _rust {
 
     #[pymodule_export]
     use crate::packing::{
-        pack_document_lengths, pack_input_ids, pack_labels, pack_plan, pack_position_ids, pack_segment_ids,
-        pack_verify,
+        balance_items, balance_rows, pack_document_lengths, pack_input_ids, pack_labels, pack_plan,
+        pack_position_ids, pack_segment_ids, pack_verify,
     };
 
     #[pymodule_export]
