@@ -195,8 +195,8 @@ class StreamPacker:
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the stream depends on: options, numbers, and the ids that wait, as arrays.
 
-        It is of plain numbers, strings and NumPy arrays, so it pickles, and is at most about ``window`` × ``capacity``
-        ids of 4 bytes.
+        It is of plain numbers, strings and NumPy arrays, so it pickles. Its size is that of the ids of all documents of
+        which a piece waits, 4 bytes each: about ``window`` × ``capacity``, and what has left of long documents.
         """
         waiting = self._core.waiting()
         held = _Held.all(self._held).only(waiting["document"])
