@@ -6,11 +6,20 @@
 //! that the next set bit is found in a handful of steps ([`BestFitByBitmap`]). For huge capacities that bitmap would be
 //! larger than the work, and an ordered map of the stacks takes its place ([`BestFitByMap`]). Both answer the same.
 
-use crate::place::OpenSequences;
+use crate::place::{OpenSequences, Placement};
 use std::collections::BTreeMap;
 
 /// Up to this capacity the bitmap and its stacks take at most 20 MB, allocated but not touched where not used.
-pub(crate) const LARGEST_BITMAP_CAPACITY: u32 = 1 << 22;
+const LARGEST_BITMAP_CAPACITY: u32 = 1 << 22;
+
+/// Places every piece by best fit; gives the sequence of each piece and the number of sequences.
+pub(crate) fn place_best_fit(placement: &Placement<'_>) -> (Vec<u32>, usize) {
+    if placement.capacity <= LARGEST_BITMAP_CAPACITY {
+        placement.place(BestFitByBitmap::new(placement.capacity))
+    } else {
+        placement.place(BestFitByMap::default())
+    }
+}
 
 /// A set of small integers that finds its smallest member from a given one on, in one step for each factor of 64.
 struct Bitmap {
@@ -77,7 +86,7 @@ impl Bitmap {
 }
 
 /// Best fit for capacities up to [`LARGEST_BITMAP_CAPACITY`].
-pub(crate) struct BestFitByBitmap {
+struct BestFitByBitmap {
     rooms: Bitmap,
     /// The sequence on top of the stack of every room in `rooms`, and one below every sequence.
     top: Vec<u32>,
@@ -88,7 +97,7 @@ pub(crate) struct BestFitByBitmap {
 const NONE: u32 = u32::MAX;
 
 impl BestFitByBitmap {
-    pub(crate) fn new(capacity: u32) -> Self {
+    fn new(capacity: u32) -> Self {
         let sizes = capacity as usize + 1;
         Self { rooms: Bitmap::new(sizes), top: vec![0; sizes], below: Vec::new() }
     }
@@ -121,7 +130,7 @@ impl OpenSequences for BestFitByBitmap {
 
 /// Best fit for any capacity.
 #[derive(Default)]
-pub(crate) struct BestFitByMap {
+struct BestFitByMap {
     stacks: BTreeMap<u32, Vec<u32>>,
 }
 

@@ -1,6 +1,6 @@
 //! Packing from end to end: cut long documents, place the pieces, lay them out by sequence.
 
-use crate::best_fit::{BestFitByBitmap, BestFitByMap, LARGEST_BITMAP_CAPACITY};
+use crate::best_fit::place_best_fit;
 use crate::concat::concatenate;
 use crate::cut::{cut_documents, CutDocuments};
 use crate::error::Result;
@@ -31,8 +31,7 @@ pub fn pack(lengths: &[u32], options: &PackOptions) -> Result<PackPlan> {
             let placement = Placement { lengths: &pieces.length, order: &order, capacity, max_documents };
             let (sequence_of, n_sequences) = match options.strategy {
                 Strategy::FirstFitDecreasing => placement.place(FirstFit::new()),
-                _ if capacity <= LARGEST_BITMAP_CAPACITY => placement.place(BestFitByBitmap::new(capacity)),
-                _ => placement.place(BestFitByMap::default()),
+                _ => place_best_fit(&placement),
             };
             group_by_sequence(&pieces, &sequence_of, n_sequences)
         }

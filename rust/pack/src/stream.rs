@@ -19,7 +19,7 @@
 //! The pool is kept in the order of arrival, which is that of the pieces in a sequence and of the sequences that leave; so
 //! only the order of placement is found anew, by sorting numbers.
 
-use crate::best_fit::{BestFitByBitmap, BestFitByMap, LARGEST_BITMAP_CAPACITY};
+use crate::best_fit::place_best_fit;
 use crate::cut::{check_length, cut_document};
 use crate::error::{Error, Result};
 use crate::options::{PackOptions, Strategy, MAX_LENGTH};
@@ -199,11 +199,7 @@ impl StreamPacker {
         let capacity = self.options.capacity;
         let max_documents = self.options.max_documents_per_sequence;
         let placement = Placement { lengths: &lengths, order: &order, capacity, max_documents };
-        let (sequence_of, n_sequences) = if capacity <= LARGEST_BITMAP_CAPACITY {
-            placement.place(BestFitByBitmap::new(capacity))
-        } else {
-            placement.place(BestFitByMap::default())
-        };
+        let (sequence_of, n_sequences) = place_best_fit(&placement);
         let leaves = if all { vec![true; n_sequences] } else { self.who_leaves(&sequence_of, n_sequences) };
         append(&self.pool, &sequence_of, &leaves, self.seed, left);
         let mut sequences = sequence_of.iter();
