@@ -39,6 +39,11 @@ pub fn map_ranges<R: Send>(ranges: &[Range<usize>], work: impl Fn(Range<usize>) 
         results.push((number, work(ranges[number].clone())));
         ControlFlow::Continue(())
     });
+    in_order(workers)
+}
+
+/// What several workers have made of numbered tasks, in the order of the tasks.
+pub fn in_order<R>(workers: Vec<Vec<(usize, R)>>) -> Vec<R> {
     let mut results: Vec<(usize, R)> = workers.into_iter().flatten().collect();
     results.sort_by_key(|&(number, _)| number);
     results.into_iter().map(|(_, result)| result).collect()

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use crate::parallel::{share_tasks, share_watched_tasks};
+use crate::parallel::{in_order, share_tasks, share_watched_tasks};
 use crate::{Error, ErrorKind, Interrupt};
 
 /// Time between two calls of the callback.
@@ -136,9 +136,7 @@ impl<'a> Watch<'a> {
         if n_threads == 0 {
             share_tasks(round.len(), &mut results[..1], do_task);
         }
-        let mut results: Vec<_> = results.into_iter().flatten().collect();
-        results.sort_by_key(|&(number, _)| number);
-        Ok(results.into_iter().map(|(_, result)| result).collect())
+        Ok(in_order(results))
     }
 
     /// Notes that `done` is done after longer work, and calls the callback if it is time.
