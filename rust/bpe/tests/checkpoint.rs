@@ -6,34 +6,11 @@ use portmanteau_bpe::train::{
     Trained, TrainingOptions, Transition, UnitCounts, Units,
 };
 use portmanteau_bpe::{Definition, Error, ErrorKind, Pretokenizer};
+use portmanteau_testkit::folder::Folder;
 use proptest::prelude::*;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 use std::time::Duration;
-
-/// A folder that nobody else has, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("checkpoint-{}-{number}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("merges")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap();
-    }
-}
 
 fn counts_of<'t>(text: impl IntoIterator<Item = (&'t str, u64)>) -> UnitCounts {
     let mut units = Units::default();
@@ -129,11 +106,11 @@ proptest! {
         let max_token_bytes = max_token_bytes.filter(|_| !is_found_out);
         let options = TrainingOptions { vocab_size, min_frequency, max_token_bytes, memory, ..TrainingOptions::default() };
         let whole = run(&counts, &options).unwrap();
-        let folder = Folder::new();
-        let states = every_state(&counts, &options, &folder.file());
-        let options = kept_in(&folder.file(), &options);
+        let folder = Folder::new().unwrap();
+        let states = every_state(&counts, &options, &folder.file("merges"));
+        let options = kept_in(&folder.file("merges"), &options);
         for state in states {
-            std::fs::write(folder.file(), state).unwrap();
+            std::fs::write(folder.file("merges"), state).unwrap();
             prop_assert_eq!(&run(&counts, &options).unwrap(), &whole);
         }
         // What is complete is only read.
@@ -156,18 +133,18 @@ proptest! {
             continue_training(&base, pretokenizer.clone(), units.clone(), options, Some(&superwords), 1, &mut go_on).unwrap()
         };
         let whole = run(&options);
-        let folder = Folder::new();
+        let folder = Folder::new().unwrap();
         let kept = |vocab_size| {
-            run(&kept_in(&folder.file(), &TrainingOptions { vocab_size, ..options.clone() }));
-            let file = std::fs::read(folder.file()).unwrap();
-            std::fs::remove_file(folder.file()).unwrap();
+            run(&kept_in(&folder.file("merges"), &TrainingOptions { vocab_size, ..options.clone() }));
+            let file = std::fs::read(folder.file("merges")).unwrap();
+            std::fs::remove_file(folder.file("merges")).unwrap();
             file
         };
         let file = kept(options.vocab_size);
         for n_merges in 1..=whole.merges.len() {
-            std::fs::write(folder.file(), stamped(kept(base.vocab_size() + n_merges), &file)).unwrap();
-            let again = run(&kept_in(&folder.file(), &options));
-            std::fs::remove_file(folder.file()).unwrap();
+            std::fs::write(folder.file("merges"), stamped(kept(base.vocab_size() + n_merges), &file)).unwrap();
+            let again = run(&kept_in(&folder.file("merges"), &options));
+            std::fs::remove_file(folder.file("merges")).unwrap();
             prop_assert_eq!(&again.merges, &whole.merges);
             prop_assert_eq!(&again.vetoed, &whole.vetoed);
         }
@@ -198,8 +175,8 @@ fn whenever_progress_breaks() {
         let options =
             TrainingOptions { vocab_size: 800, min_frequency: 50, memory, ..TrainingOptions::default() };
         let whole = run(&counts, &options).unwrap();
-        let folder = Folder::new();
-        let checkpoint = Checkpoint::new(&folder.file(), Duration::MAX, b"");
+        let folder = Folder::new().unwrap();
+        let checkpoint = Checkpoint::new(&folder.file("merges"), Duration::MAX, b"");
         let options = TrainingOptions { checkpoint: Some(checkpoint), ..options };
         let mut n_stops = 0;
         let trained = loop {
@@ -226,10 +203,10 @@ fn whenever_progress_breaks() {
 
 #[test]
 fn another_training_or_a_damaged_file_is_refused() {
-    let folder = Folder::new();
+    let folder = Folder::new().unwrap();
     let counts = Counts { units: counts_of([("lower", 2), ("lowest", 3)]), superwords: None };
     let options = TrainingOptions { vocab_size: 260, ..TrainingOptions::default() };
-    let kept = kept_in(&folder.file(), &options);
+    let kept = kept_in(&folder.file("merges"), &options);
     run(&counts, &kept).unwrap();
     let refused = |options: &TrainingOptions, kind: ErrorKind, says: &str| {
         let error = run(&counts, options).unwrap_err();
@@ -241,7 +218,7 @@ fn another_training_or_a_damaged_file_is_refused() {
         TrainingOptions { vocab_size: 259, ..kept.clone() },
         TrainingOptions { initial_alphabet: InitialAlphabet::Seen, ..kept.clone() },
         TrainingOptions {
-            checkpoint: Some(Checkpoint::new(&folder.file(), Duration::ZERO, b"other")),
+            checkpoint: Some(Checkpoint::new(&folder.file("merges"), Duration::ZERO, b"other")),
             ..options.clone()
         },
     ];
@@ -251,18 +228,18 @@ fn another_training_or_a_damaged_file_is_refused() {
     // What has no part in the result may change.
     run(&counts, &TrainingOptions { memory: Memory::new(0, &folder.0), ..kept.clone() }).unwrap();
 
-    let file = std::fs::read(folder.file()).unwrap();
+    let file = std::fs::read(folder.file("merges")).unwrap();
     for place in 0..file.len() {
         let mut damaged = file.clone();
         damaged[place] ^= 1;
-        std::fs::write(folder.file(), damaged).unwrap();
+        std::fs::write(folder.file("merges"), damaged).unwrap();
         let says = match place {
             0..8 => "not a file of merges",
             8..12 => "",
             _ => "is damaged",
         };
         refused(&kept, ErrorKind::File, says);
-        std::fs::write(folder.file(), &file[..place]).unwrap();
+        std::fs::write(folder.file("merges"), &file[..place]).unwrap();
         refused(&kept, ErrorKind::File, if place < 8 { "not a file of merges" } else { "is damaged" });
     }
     let nowhere = kept_in(&folder.0.join("nowhere").join("merges"), &options);

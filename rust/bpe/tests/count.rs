@@ -4,39 +4,16 @@
 
 use portmanteau_bpe::train::{CountFile, Counter, CutOff, Progress, Record, UnitCounts, Units};
 use portmanteau_bpe::{Error, ErrorKind, Pretokenizer};
+use portmanteau_testkit::folder::Folder;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 type Counted = BTreeMap<Vec<u8>, u64>;
 
 fn go_on(_: Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
-}
-
-/// A folder that is removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("portmanteau-count-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn n_files(&self) -> usize {
-        std::fs::read_dir(&self.0).unwrap().count()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap();
-    }
 }
 
 fn naive(texts: &[&str], pretokenizer: &Pretokenizer, record: Record, weight: u64) -> Counted {
@@ -102,7 +79,7 @@ proptest! {
     ) {
         let record = if document { Record::Document } else { Record::Line };
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let folder = Folder::new();
+        let folder = Folder::new().unwrap();
         for pretokenizer in pretokenizers() {
             let expected = naive(&texts, &pretokenizer, record, weight);
             for threads in [1, 2, 8] {
@@ -112,16 +89,16 @@ proptest! {
                 }
                 let counts = count(counter, &texts, per_batch, threads, weight).unwrap();
                 prop_assert_eq!(added_up(&counts), expected.clone());
-                prop_assert_eq!(folder.n_files(), counts.n_runs());
+                prop_assert_eq!(folder.n_files().unwrap(), counts.n_runs());
                 drop(counts);
-                prop_assert_eq!(folder.n_files(), 0);
+                prop_assert_eq!(folder.n_files().unwrap(), 0);
             }
         }
     }
 
     #[test]
     fn a_file_comes_back(units in proptest::collection::vec((proptest::collection::vec(any::<u8>(), 0..40), any::<u64>()), 0..50)) {
-        let folder = Folder::new();
+        let folder = Folder::new().unwrap();
         let path = folder.0.join("counts");
         let mut counts = Units::default();
         for (unit, count) in units {
@@ -212,7 +189,7 @@ fn a_stop_is_heard_everywhere() {
 
 #[test]
 fn files_that_cannot_be_written_are_named() {
-    let folder = Folder::new();
+    let folder = Folder::new().unwrap();
     let missing = folder.0.join("missing");
     let pretokenizer = Pretokenizer::named("r50k").unwrap();
     let counter = Counter::new(pretokenizer.clone(), Record::Line).with_memory_limit(0, &missing);
@@ -223,7 +200,7 @@ fn files_that_cannot_be_written_are_named() {
         let error = CountFile::write(&path, &UnitCounts::default(), &pretokenizer, Record::Line, &mut go_on);
         assert_eq!(error.unwrap_err().kind(), ErrorKind::File);
     }
-    assert_eq!(folder.n_files(), 0);
+    assert_eq!(folder.n_files().unwrap(), 0);
     let error = CountFile::open(&missing, &mut go_on).unwrap_err();
     assert!(error.kind() == ErrorKind::File && error.to_string().contains("missing"), "{error}");
 }
@@ -241,7 +218,7 @@ fn small_file(path: &Path, pretokenizer: &str, record: Record) -> CountFile {
 
 #[test]
 fn no_part_of_a_file_and_no_flipped_bit_is_taken_for_counts() {
-    let folder = Folder::new();
+    let folder = Folder::new().unwrap();
     let path = folder.0.join("counts");
     small_file(&path, "r50k", Record::Line);
     let content = std::fs::read(&path).unwrap();
@@ -275,7 +252,7 @@ fn no_part_of_a_file_and_no_flipped_bit_is_taken_for_counts() {
 
 #[test]
 fn counts_that_do_not_belong_together_are_not_added() {
-    let folder = Folder::new();
+    let folder = Folder::new().unwrap();
     let files = [("r50k", Record::Line), ("o200k", Record::Line), ("r50k", Record::Document)]
         .map(|(name, record)| small_file(&folder.0.join(format!("{name} {record:?}")), name, record));
     for (one, first) in files.iter().enumerate() {
@@ -295,7 +272,7 @@ fn counts_that_do_not_belong_together_are_not_added() {
 
 #[test]
 fn a_file_that_shrinks_while_it_is_in_use_is_noticed() {
-    let folder = Folder::new();
+    let folder = Folder::new().unwrap();
     let path = folder.0.join("counts");
     let counts = UnitCounts::from_files(&[small_file(&path, "r50k", Record::Line)]).unwrap();
     assert_eq!(added_up(&counts).len(), 3);
