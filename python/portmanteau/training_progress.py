@@ -32,9 +32,11 @@ class TextSize:
     ) -> None:
         """See the class."""
         self._sizes = sizes
+        self._n_file_bytes = sum(sizes)
         self._text_per_byte = text_per_byte
         self._n_texts = n_texts
         self._number = 0
+        self._n_finished = 0
         self._n_bytes = 0
         self._n_texts_read = 0
 
@@ -47,17 +49,18 @@ class TextSize:
         >>> TextSize(n_texts=10).after(number=0, n_bytes=30, n_texts=2)
         150
         """
-        finished = sum(self._sizes[:number])
-        if number != self._number and finished:
-            self._text_per_byte = self._n_bytes / finished
-        self._number = number
+        if number != self._number:
+            self._n_finished += sum(self._sizes[self._number : number])
+            self._number = number
+            if self._n_finished:
+                self._text_per_byte = self._n_bytes / self._n_finished
         self._n_bytes += n_bytes
         self._n_texts_read += n_texts
         if self._n_texts is not None:
             return self._n_bytes * self._n_texts // max(self._n_texts_read, 1)
         if self._text_per_byte is None or not self._sizes:
             return None
-        return max(self._n_bytes, round(self._text_per_byte * sum(self._sizes)))
+        return max(self._n_bytes, round(self._text_per_byte * self._n_file_bytes))
 
 
 class ProgressBar:
