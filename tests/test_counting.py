@@ -10,13 +10,8 @@ import pytest
 
 import portmanteau as pm
 from portmanteau.cli import main
+from references import TEXTS
 
-TEXTS = [
-    "by the way, by and by\n",
-    'off we go. Then off we went! "So what?" she said: nothing\n',
-    "ünïcödé 12345 1234567\n",
-    "見る。見た。\n",
-] * 20
 SIZES: dict[str, Any] = {"vocab_size": 320, "transition_size": 290}
 
 

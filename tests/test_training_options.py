@@ -19,13 +19,8 @@ import tokenizers
 
 import portmanteau as pm
 from portmanteau import reading, sources
+from references import TEXTS
 
-TEXTS = [
-    "by the way, by and by\n",
-    'off we go. Then off we went! "So what?" she said: nothing\n',
-    "ünïcödé 12345 1234567\n",
-    "見る。見た。\n",
-] * 20
 REGEXES = {name: regex for name, _, regex in pm._rust.named_pretokenizers()}
 SIZES: dict[str, Any] = {"vocab_size": 330, "transition_size": 290}
 

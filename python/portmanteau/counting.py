@@ -100,6 +100,5 @@ def count_units(
     }
     count_folders.write(folder, trainer, asked.n_stages, facts)
     if n_replaced := source.policy.n_replaced:
-        message = f"{n_replaced} places of the text were not UTF-8 and were replaced by U+FFFD"
-        warnings.warn(message, UserWarning, stacklevel=2)
+        warnings.warn(reading.what_was_replaced(n_replaced), UserWarning, stacklevel=2)
     return folder

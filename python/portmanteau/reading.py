@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, Literal, cast
 from portmanteau.errors import EncodingError, FileError
 from portmanteau.files import file_error
 
-__all__ = ["Paths", "Policy", "documents", "expand", "is_compressed"]
+__all__ = ["Paths", "Policy", "documents", "expand", "is_compressed", "what_was_replaced"]
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -66,6 +66,11 @@ class Policy:
         text = block.decode("utf-8", "replace")
         self.n_replaced += text.count("\ufffd") - block.count("\ufffd".encode())
         return text
+
+
+def what_was_replaced(n_replaced: int) -> str:
+    """What a user is told of places that a :class:`Policy` has replaced."""
+    return f"{n_replaced} places of the text were not UTF-8 and were replaced by U+FFFD"
 
 
 def expand(paths: Paths) -> list[str]:

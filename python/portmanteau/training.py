@@ -595,7 +595,7 @@ def _train(asked: _Asked) -> Tokenizer:
         core, outcome = trainer.train(options, asked.superword_options(), n_threads, listener)
         checkpoint.finish()
     if n_replaced:
-        _warn(f"{n_replaced} places of the text were not UTF-8 and were replaced by U+FFFD")
+        _warn(reading.what_was_replaced(n_replaced))
     reason = "no pair of tokens is left that may be merged; train on more text or lower min_frequency"
     stage1_size = outcome["stage1_size"]
     transition_size = asked.transition_size
