@@ -21,7 +21,7 @@ OPENAI = ("r50k_base", "cl100k_base", "o200k_base")
 HUGGING_FACE = ("llama3", "qwen2", "superbpe-t180k")
 ALL = OPENAI + HUGGING_FACE
 
-TEXTS = [
+TRAINING_TEXTS = [
     "by the way, by and by\n",
     'off we go. Then off we went! "So what?" she said: nothing\n',
     "ünïcödé 12345 1234567\n",

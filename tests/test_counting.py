@@ -10,7 +10,7 @@ import pytest
 
 import portmanteau as pm
 from portmanteau.cli import main
-from references import TEXTS
+from references import TRAINING_TEXTS as TEXTS
 
 SIZES: dict[str, Any] = {"vocab_size": 320, "transition_size": 290}
 

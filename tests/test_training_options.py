@@ -19,7 +19,7 @@ import tokenizers
 
 import portmanteau as pm
 from portmanteau import reading, sources
-from references import TEXTS
+from references import TRAINING_TEXTS as TEXTS
 
 REGEXES = {name: regex for name, _, regex in pm._rust.named_pretokenizers()}
 SIZES: dict[str, Any] = {"vocab_size": 330, "transition_size": 290}
