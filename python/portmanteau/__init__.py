@@ -13,7 +13,6 @@ Text → pretokens → ids → a plan of sequences → batches:
 
 from portmanteau import data
 from portmanteau._rust import __version__
-from portmanteau.balancing import balance
 from portmanteau.batch import TokenBatch
 from portmanteau.counting import count_units
 from portmanteau.errors import (
@@ -29,8 +28,7 @@ from portmanteau.errors import (
     UnsupportedError,
     VocabularyError,
 )
-from portmanteau.packing import PackedSequences, PackPlan, pack
-from portmanteau.stream_packing import StreamPacker
+from portmanteau.packing import PackedSequences, PackPlan, StreamPacker, balance, merge_plans, pack
 from portmanteau.streaming import TokenStream
 from portmanteau.tokenizer import Tokenizer
 from portmanteau.training import continue_training, train_bpe, train_superbpe
@@ -58,6 +56,7 @@ __all__ = [
     "continue_training",
     "count_units",
     "data",
+    "merge_plans",
     "pack",
     "train_bpe",
     "train_superbpe",

@@ -16,13 +16,14 @@ __all__ = [
     "__version__",
     "balance_items",
     "balance_rows",
+    "fill_input_ids",
+    "fill_labels",
+    "fill_position_ids",
+    "fill_segment_ids",
     "named_pretokenizers",
-    "pack_document_lengths",
-    "pack_input_ids",
-    "pack_labels",
+    "pack_merge",
     "pack_plan",
-    "pack_position_ids",
-    "pack_segment_ids",
+    "pack_take",
     "pack_verify",
     "take_documents",
 ]
@@ -170,14 +171,24 @@ class Trainer:
         progress: _Progress | None,
     ) -> tuple[Tokenizer, TrainingOutcome]: ...
 
-# `layout` and `dropped` are any objects with the arrays of a plan as attributes: see `portmanteau.packing`.
+# `format`, `plan`, `layout` and `dropped` are any objects with attributes as those of `portmanteau.packing` have.
 @type_check_only
-class StreamOptions(TypedDict):
-    capacity: int
+class PackOptions(TypedDict):
+    format: Any
+    strategy: str
     long_documents: str
     max_documents_per_sequence: int | None
-    bos: bool
-    eos: bool
+    least_tokens: int
+
+@type_check_only
+class PackConstraints(TypedDict):
+    may_cut_after: npt.NDArray[np.bool_] | None
+    together: npt.NDArray[np.uint32] | None
+    apart: npt.NDArray[np.uint32] | None
+    secondary: Sequence[tuple[str, npt.NDArray[np.uint32], int]]
+
+@type_check_only
+class StreamOptions(TypedDict):
     most_tokens: int
     seed: int | None
 
@@ -185,7 +196,8 @@ class StreamOptions(TypedDict):
 class StreamPacker:
     def __new__(
         cls,
-        options: StreamOptions,
+        options: PackOptions,
+        stream: StreamOptions,
         n_documents: int = 0,
         waiting: Mapping[str, npt.NDArray[Any]] | None = None,
     ) -> StreamPacker: ...
@@ -203,24 +215,29 @@ def balance_items(
 def balance_rows(costs: npt.NDArray[np.float64], n_ranks: int) -> npt.NDArray[np.int64]: ...
 def pack_plan(
     lengths: npt.NDArray[np.uint32],
-    capacity: int,
-    strategy: str,
-    long_documents: str,
-    max_documents_per_sequence: int | None,
-    bos: bool,
-    eos: bool,
-) -> dict[str, npt.NDArray[Any]]: ...
-def pack_verify(layout: Any, dropped: Any, n_documents: int, lengths: npt.NDArray[np.uint32]) -> None: ...
-def pack_document_lengths(layout: Any, dropped: Any, n_documents: int) -> npt.NDArray[np.uint32]: ...
-def pack_input_ids(
+    options: PackOptions,
+    constraints: PackConstraints,
+    most_tokens: int | None,
+) -> dict[str, Any]: ...
+def pack_merge(
+    plans: Sequence[tuple[Any, Any]], least_tokens: int, max_documents_per_sequence: int | None
+) -> tuple[dict[str, Any], npt.NDArray[np.uint32]]: ...
+def pack_take(
+    plan: Any, sequences: npt.NDArray[np.int64] | None
+) -> tuple[
+    tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.uint32]], npt.NDArray[np.int64]
+]: ...
+def pack_verify(plan: Any, dropped: Any, lengths: npt.NDArray[np.uint32]) -> None: ...
+def fill_input_ids(
     layout: Any,
-    ids: _Ids,
+    ids: npt.NDArray[Any],
     offsets: _Offsets,
+    planned_lengths: npt.NDArray[np.uint32],
     pad_id: int,
     bos_id: int | None,
     eos_id: int | None,
     out: npt.NDArray[Any],
 ) -> None: ...
-def pack_position_ids(layout: Any, out: npt.NDArray[np.int32]) -> None: ...
-def pack_segment_ids(layout: Any, out: npt.NDArray[np.int32]) -> None: ...
-def pack_labels(layout: Any, input_ids: npt.NDArray[Any], out: npt.NDArray[np.int64]) -> None: ...
+def fill_position_ids(layout: Any, out: npt.NDArray[np.int32]) -> None: ...
+def fill_segment_ids(layout: Any, out: npt.NDArray[np.int32]) -> None: ...
+def fill_labels(layout: Any, input_ids: npt.NDArray[Any], out: npt.NDArray[np.int64]) -> None: ...

@@ -18,7 +18,7 @@ from typing import Any, get_args
 
 from portmanteau import _rust, commands
 from portmanteau.errors import Error
-from portmanteau.packing import LongDocuments, Strategy
+from portmanteau.packing.planning import LongDocuments, Strategy
 
 __all__ = ["main"]
 

@@ -16,6 +16,8 @@ from portmanteau.errors import MissingDependencyError
 from portmanteau.vocabulary import ordinary_tokens
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from portmanteau.demo import Demo
     from portmanteau.packing import PackPlan
 
@@ -28,6 +30,7 @@ __all__ = [
     "draw",
     "draw_curves",
     "new_figure",
+    "plot_plan",
     "require_matplotlib",
 ]
 
@@ -230,10 +233,39 @@ def _sequences(demo: Demo) -> str:
     return as_svg(figure)
 
 
+def plot_plan(plan: PackPlan) -> Figure:
+    """Sequences as rows of documents, how full they are, and what attention within documents costs in them.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    with require_matplotlib().rc_context(STYLE):
+        figure, (rows, fill, cost) = new_figure(10.5, 3.6, 3)
+        rows.set_xlabel("position")
+        rows.set_title(f"{plan.n_sequences:,} sequences, {plan.efficiency:.2%} full")
+        if plan.n_sequences:
+            _draw_plan(rows, plan)
+            tokens = (
+                plan.pieces.sums(plan.pieces.length.astype(np.int64)) + plan.format.tokens_around_sequence
+            )
+            costs = plan.pieces.attention_cost / plan.capacity**2
+            for axes, values, color in ((fill, 100 * tokens / plan.capacity, BLUE), (cost, costs, ORANGE)):
+                axes.hist(values, bins=np.linspace(0, values.max(), 41), color=color, alpha=0.85)
+                axes.set_yscale("log")
+                axes.set_ylabel("sequences (logarithmic)")
+                axes.grid(axis="y")
+        fill.set_xlabel("% of the capacity filled")
+        cost.set_xlabel("Σ length², over capacity²")
+        fill.set_title("how full sequences are")
+        cost.set_title("what attention costs")
+        drawn: Figure = figure
+        return drawn
+
+
 def _draw_plan(axes: Any, plan: PackPlan) -> None:
     pieces = plan.pieces
     n_pieces = np.bincount(pieces.document, minlength=plan.n_documents)
-    room = plan.document_lengths + plan.bos + plan.eos
+    room = plan.document_lengths + plan.format.tokens_around_document
     chosen = np.unique(np.linspace(0, plan.n_sequences - 1, _N_ROWS).astype(int))
     for row, sequence in enumerate(chosen):
         for piece in range(plan.sequence_offsets[sequence], plan.sequence_offsets[sequence + 1]):

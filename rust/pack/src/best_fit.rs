@@ -6,22 +6,56 @@
 //! that the next set bit is found in a handful of steps ([`BestFitByBitmap`]). For huge capacities that bitmap would be
 //! larger than the work, and an ordered map of the stacks takes its place ([`BestFitByMap`]). Both answer the same.
 
-use crate::place::{OpenSequences, Placement};
+use crate::place::OpenSequences;
 use std::collections::BTreeMap;
 
-/// Up to this capacity the bitmap and its stacks take at most 20 MB, allocated but not touched where not used.
-const LARGEST_BITMAP_CAPACITY: u32 = 1 << 22;
+/// Up to this room the bitmap and its stacks take at most 20 MB, allocated but not touched where not used.
+const LARGEST_BITMAP: u32 = 1 << 22;
 
-/// Places every piece by best fit; gives the sequence of each piece and the number of sequences.
-pub(crate) fn place_best_fit(placement: &Placement<'_>) -> (Vec<u32>, usize) {
-    if placement.capacity <= LARGEST_BITMAP_CAPACITY {
-        placement.place(BestFitByBitmap::new(placement.capacity))
-    } else {
-        placement.place(BestFitByMap::default())
+/// The open sequences of best fit.
+#[derive(Debug, Clone)]
+pub(crate) enum BestFit {
+    ByBitmap(BestFitByBitmap),
+    ByMap(BestFitByMap),
+}
+
+impl BestFit {
+    /// None yet; a new one has this much room.
+    pub(crate) fn new(room: u32) -> Self {
+        if room <= LARGEST_BITMAP {
+            Self::ByBitmap(BestFitByBitmap::new(room))
+        } else {
+            Self::ByMap(BestFitByMap::default())
+        }
+    }
+
+    /// None again.
+    pub(crate) fn clear(&mut self) {
+        match self {
+            Self::ByBitmap(open) => open.clear(),
+            Self::ByMap(open) => open.stacks.clear(),
+        }
+    }
+}
+
+impl OpenSequences for BestFit {
+    fn take(&mut self, weight: u32, accepts: impl FnMut(u32) -> bool) -> Option<(u32, u32)> {
+        match self {
+            Self::ByBitmap(open) => open.take(weight, accepts),
+            Self::ByMap(open) => open.take(weight, accepts),
+        }
+    }
+
+    fn put(&mut self, sequence: u32, room: u32) {
+        match self {
+            Self::ByBitmap(open) => open.put(sequence, room),
+            Self::ByMap(open) => open.put(sequence, room),
+        }
     }
 }
 
 /// A set of small integers that finds its smallest member from a given one on, in one step for each factor of 64.
+#[derive(Debug, Clone)]
 struct Bitmap {
     /// `levels[0]` has a bit for every integer; every bit of the next level says whether a word of this one is not zero.
     levels: Vec<Vec<u64>>,
@@ -38,6 +72,12 @@ impl Bitmap {
                 return Self { levels };
             }
             bits = words;
+        }
+    }
+
+    fn clear(&mut self) {
+        for level in &mut self.levels {
+            level.fill(0);
         }
     }
 
@@ -85,8 +125,9 @@ impl Bitmap {
     }
 }
 
-/// Best fit for capacities up to [`LARGEST_BITMAP_CAPACITY`].
-struct BestFitByBitmap {
+/// Best fit for rooms up to [`LARGEST_BITMAP`].
+#[derive(Debug, Clone)]
+pub(crate) struct BestFitByBitmap {
     rooms: Bitmap,
     /// The sequence on top of the stack of every room in `rooms`, and one below every sequence.
     top: Vec<u32>,
@@ -97,23 +138,36 @@ struct BestFitByBitmap {
 const NONE: u32 = u32::MAX;
 
 impl BestFitByBitmap {
-    fn new(capacity: u32) -> Self {
-        let sizes = capacity as usize + 1;
+    fn new(room: u32) -> Self {
+        let sizes = room as usize + 1;
         Self { rooms: Bitmap::new(sizes), top: vec![0; sizes], below: Vec::new() }
+    }
+
+    fn clear(&mut self) {
+        self.rooms.clear();
+        self.below.clear();
     }
 }
 
 impl OpenSequences for BestFitByBitmap {
-    fn take(&mut self, length: u32) -> Option<(u32, u32)> {
-        let room = self.rooms.next_from(length as usize)?;
-        let sequence = self.top[room];
-        let below = self.below[sequence as usize];
-        if below == NONE {
-            self.rooms.remove(room);
-        } else {
-            self.top[room] = below;
+    fn take(&mut self, weight: u32, mut accepts: impl FnMut(u32) -> bool) -> Option<(u32, u32)> {
+        let mut room = self.rooms.next_from(weight as usize)?;
+        loop {
+            let (mut above, mut sequence) = (NONE, self.top[room]);
+            while sequence != NONE {
+                let below = self.below[sequence as usize];
+                if accepts(sequence) {
+                    match (above, below) {
+                        (NONE, NONE) => self.rooms.remove(room),
+                        (NONE, below) => self.top[room] = below,
+                        (above, below) => self.below[above as usize] = below,
+                    }
+                    return Some((sequence, room as u32));
+                }
+                (above, sequence) = (sequence, below);
+            }
+            room = self.rooms.next_from(room + 1)?;
         }
-        Some((sequence, room as u32))
     }
 
     fn put(&mut self, sequence: u32, room: u32) {
@@ -128,17 +182,20 @@ impl OpenSequences for BestFitByBitmap {
     }
 }
 
-/// Best fit for any capacity.
-#[derive(Default)]
-struct BestFitByMap {
+/// Best fit for any room.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BestFitByMap {
     stacks: BTreeMap<u32, Vec<u32>>,
 }
 
 impl OpenSequences for BestFitByMap {
-    fn take(&mut self, length: u32) -> Option<(u32, u32)> {
-        let (&room, stack) = self.stacks.range_mut(length..).next()?;
-        let sequence = stack.pop()?;
-        if stack.is_empty() {
+    fn take(&mut self, weight: u32, mut accepts: impl FnMut(u32) -> bool) -> Option<(u32, u32)> {
+        let chosen = self.stacks.range_mut(weight..).find_map(|(&room, stack)| {
+            let place = stack.iter().rposition(|&sequence| accepts(sequence))?;
+            Some((stack.remove(place), room, stack.is_empty()))
+        });
+        let (sequence, room, is_last) = chosen?;
+        if is_last {
             self.stacks.remove(&room);
         }
         Some((sequence, room))
@@ -158,19 +215,20 @@ mod tests {
         #[test]
         fn bitmap_and_map_choose_alike(
             capacity in 1u32..5000,
-            steps in prop::collection::vec((any::<bool>(), any::<u32>()), 0..300),
+            steps in prop::collection::vec((any::<bool>(), any::<u32>(), 0u32..4), 0..300),
         ) {
             let mut bitmap = BestFitByBitmap::new(capacity);
             let mut map = BestFitByMap::default();
             let mut sequences = 0;
-            for (put, amount) in steps {
+            for (put, amount, refused) in steps {
                 let amount = amount % capacity + 1;
                 if put {
                     bitmap.put(sequences, amount);
                     map.put(sequences, amount);
                     sequences += 1;
                 } else {
-                    prop_assert_eq!(bitmap.take(amount), map.take(amount));
+                    let accepts = |sequence: u32| refused == 0 || sequence % 4 != refused;
+                    prop_assert_eq!(bitmap.take(amount, accepts), map.take(amount, accepts));
                 }
             }
         }

@@ -27,6 +27,31 @@ impl FirstFit {
         }
     }
 
+    /// The first sequence from `from` on that has this much room.
+    fn first_with(&self, room: u32, from: usize) -> Option<usize> {
+        if from >= self.leaves() {
+            return None;
+        }
+        // Up from the leaf, to the right of all that comes before it, until there is room below; then down to it.
+        let mut node = self.leaves() + from;
+        while self.largest_room[node] < room {
+            while node % 2 == 1 {
+                node /= 2;
+            }
+            if node == 0 {
+                return None;
+            }
+            node += 1;
+        }
+        while node < self.leaves() {
+            node *= 2;
+            if self.largest_room[node] < room {
+                node += 1;
+            }
+        }
+        Some(node - self.leaves())
+    }
+
     /// Twice as many leaves: one tree more, without room, on the right of the old one at every height.
     fn double(&mut self) {
         let leaves = self.leaves();
@@ -41,21 +66,17 @@ impl FirstFit {
 }
 
 impl OpenSequences for FirstFit {
-    fn take(&mut self, length: u32) -> Option<(u32, u32)> {
-        if self.largest_room[1] < length {
-            return None;
-        }
-        let mut node = 1;
-        while node < self.leaves() {
-            node *= 2;
-            if self.largest_room[node] < length {
-                node += 1;
+    fn take(&mut self, weight: u32, mut accepts: impl FnMut(u32) -> bool) -> Option<(u32, u32)> {
+        let mut from = 0;
+        loop {
+            let sequence = self.first_with(weight, from)?;
+            if accepts(sequence as u32) {
+                let room = self.largest_room[self.leaves() + sequence];
+                self.set(sequence, 0);
+                return Some((sequence as u32, room));
             }
+            from = sequence + 1;
         }
-        let sequence = node - self.leaves();
-        let room = self.largest_room[node];
-        self.set(sequence, 0);
-        Some((sequence as u32, room))
     }
 
     fn put(&mut self, sequence: u32, room: u32) {

@@ -1,47 +1,107 @@
-//! From a plan to arrays: every function here fills a buffer of the caller, row by row, where row `i` holds the
-//! `capacity` positions of sequence `i`. Each piece is a segment of its own: positions restart at 0 in it, and its first
-//! token has no label, also where it continues a document that was split, since attention does not reach back.
+//! From a plan to the arrays that models and attention kernels take: ids, positions, segments, labels, cumulative lengths.
+//!
+//! Every piece is a segment of its own: attention must not cross into another, so positions restart at 0 in it and its
+//! first token has no label. A BOS of the sequence belongs to its first segment, and an EOS to its last. A segment may be
+//! padded, behind its tokens, and so may the end of a row; padding has the pad id, position 0, segment 0 and no label.
+//! Each function fills a buffer of the caller's, `width` elements a sequence. All run in O(positions).
 
 use crate::error::{Error, Result};
-use crate::options::Framing;
-use crate::plan::{PackPlan, PieceSlices};
+use crate::format::SequenceFormat;
+use crate::plan::PieceSlices;
 
-/// What labels hold where there is nothing to predict: the `ignore_index` of `PyTorch`'s cross entropy.
+/// The label of a token without one, which losses leave out.
 pub const IGNORED_LABEL: i64 = -100;
 
-/// Pieces laid out in sequences, checked: arrays agree in length, no sequence is over capacity.
+/// Pieces in sequences, checked: no index can be out of range, no sequence over capacity.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout<'a> {
-    capacity: u32,
-    framing: Framing,
+    format: SequenceFormat,
+    width: usize,
     pieces: PieceSlices<'a>,
     sequence_offsets: &'a [u64],
 }
 
-/// The ids of documents: document `i` is `ids[offsets[i] .. offsets[i + 1]]`, as in an Arrow large list.
+/// The ids of documents, one after the other; those of document `i` are `ids[offsets[i]..offsets[i + 1]]`.
 #[derive(Debug, Clone, Copy)]
-pub struct Documents<'a> {
-    ids: &'a [u32],
+pub struct Documents<'a, Id> {
+    ids: &'a [Id],
     offsets: &'a [i64],
 }
 
-/// The ids that the positions take which no document fills.
+/// The ids that are not in any document.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FillIds {
-    /// Behind the last piece of a sequence.
+    /// Behind the last token of a segment and of a sequence.
     pub pad: u32,
-    /// Before every document, if the plan has room for it.
+    /// Before every document, or every sequence, if the plan has room for it.
     pub bos: Option<u32>,
-    /// After every document, if the plan has room for it.
+    /// After every document, or every sequence, if the plan has room for it.
     pub eos: Option<u32>,
 }
 
-impl<'a> Documents<'a> {
-    /// Pairs ids with offsets.
+/// What ids can be written as.
+pub trait IdOut: Copy {
+    /// The largest id that fits.
+    const MOST: u32;
+
+    /// The id, which is at most [`IdOut::MOST`].
+    fn from_id(id: u32) -> Self;
+}
+
+impl IdOut for u32 {
+    const MOST: u32 = u32::MAX;
+
+    fn from_id(id: u32) -> Self {
+        id
+    }
+}
+
+impl IdOut for i32 {
+    const MOST: u32 = i32::MAX as u32;
+
+    fn from_id(id: u32) -> Self {
+        id.cast_signed()
+    }
+}
+
+impl IdOut for i64 {
+    const MOST: u32 = u32::MAX;
+
+    fn from_id(id: u32) -> Self {
+        i64::from(id)
+    }
+}
+
+/// Where a piece stands in its row.
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    document: u32,
+    /// First token of the piece within the (framed) document.
+    start: u32,
+    /// Where the segment starts in the row.
+    position: usize,
+    /// Where its tokens end, and where its padding ends.
+    end: usize,
+    padded_end: usize,
+    /// Tokens of the sequence before and after the piece: 0 or 1.
+    before: usize,
+    after: usize,
+}
+
+impl Segment {
+    /// How many of its first tokens have no label: the first of all, and what an earlier piece has already.
+    fn unlabelled(&self, overlap: u32) -> usize {
+        let again = if self.start > 0 { self.before + overlap as usize } else { 0 };
+        again.max(1).min(self.end - self.position)
+    }
+}
+
+impl<'a, Id: Copy + Into<u32>> Documents<'a, Id> {
+    /// A view of these arrays.
     ///
     /// # Errors
     /// If there are no offsets. Single offsets are checked where they are used.
-    pub fn new(ids: &'a [u32], offsets: &'a [i64]) -> Result<Self> {
+    pub fn new(ids: &'a [Id], offsets: &'a [i64]) -> Result<Self> {
         if offsets.is_empty() {
             return Err(Error::new("the batch has no offsets; for documents without any, they are [0]"));
         }
@@ -49,7 +109,7 @@ impl<'a> Documents<'a> {
     }
 
     /// The ids of one document.
-    fn get(&self, document: u32) -> Result<&'a [u32]> {
+    fn get(&self, document: u32) -> Result<&'a [Id]> {
         let bound = |index: usize| self.offsets.get(index).and_then(|&offset| usize::try_from(offset).ok());
         let index = document as usize;
         bound(index).zip(bound(index + 1)).and_then(|(start, end)| self.ids.get(start..end)).ok_or_else(|| {
@@ -63,27 +123,13 @@ impl<'a> Documents<'a> {
     }
 }
 
-impl PackPlan {
-    /// The checked layout of this plan.
-    ///
-    /// # Errors
-    /// See [`Layout::new`]; never for a plan that [`crate::pack`] made.
-    pub fn layout(&self) -> Result<Layout<'_>> {
-        Layout::new(self.capacity, self.framing, self.pieces.as_slices(), &self.sequence_offsets)
-    }
-}
-
 impl<'a> Layout<'a> {
     /// Checks that these arrays are sequences of pieces, none over capacity.
     ///
     /// # Errors
     /// Names the first sequence, and its document, where they are not.
-    pub fn new(
-        capacity: u32,
-        framing: Framing,
-        pieces: PieceSlices<'a>,
-        sequence_offsets: &'a [u64],
-    ) -> Result<Self> {
+    pub fn new(format: SequenceFormat, pieces: PieceSlices<'a>, sequence_offsets: &'a [u64]) -> Result<Self> {
+        format.check()?;
         let n_pieces = pieces.document.len();
         if pieces.start.len() != n_pieces || pieces.length.len() != n_pieces {
             return Err(Error::new("the plan is damaged: its piece arrays differ in length"));
@@ -100,17 +146,35 @@ impl<'a> Layout<'a> {
                 .zip(usize::try_from(bounds[1]).ok())
                 .and_then(|(start, end)| pieces.length.get(start..end))
                 .ok_or_else(|| Error::new("the plan is damaged: its sequence offsets decrease"))?;
-            let tokens: u64 = lengths.iter().map(|&length| u64::from(length)).sum();
-            if tokens > u64::from(capacity) || lengths.contains(&0) {
+            let tokens: u64 = lengths.iter().map(|&length| u64::from(format.weight(length))).sum();
+            if tokens > u64::from(format.room()) || lengths.contains(&0) || lengths.is_empty() {
                 let document = pieces.document.get(bounds[0] as usize).copied().unwrap_or_default() as usize;
                 let message = format!(
                     "the plan is damaged: sequence {sequence}, which starts with this document, has {tokens} tokens \
-                     (capacity {capacity}) or an empty piece"
+                     (capacity {}), no piece or an empty one",
+                    format.capacity
                 );
                 return Err(Error::new(message).in_document(document));
             }
         }
-        Ok(Self { capacity, framing, pieces, sequence_offsets })
+        Ok(Self { format, width: format.capacity as usize, pieces, sequence_offsets })
+    }
+
+    /// The same with rows of another width than the capacity.
+    ///
+    /// # Errors
+    /// If a sequence is longer.
+    pub fn with_width(self, width: usize) -> Result<Self> {
+        for sequence in 0..self.n_sequences() {
+            let end = self.segments(sequence).last().map_or(0, |segment| segment.padded_end);
+            if end > width {
+                return Err(Error::new(format!(
+                    "sequence {sequence} of those chosen has {end} tokens, and rows are to have {width}; choose \
+                     shorter sequences, or wider rows"
+                )));
+            }
+        }
+        Ok(Self { width, ..self })
     }
 
     /// Number of sequences.
@@ -118,135 +182,156 @@ impl<'a> Layout<'a> {
         self.sequence_offsets.len() - 1
     }
 
-    /// The pieces of one sequence.
-    fn sequence(&self, sequence: usize) -> PieceSlices<'a> {
+    /// Where the pieces of one sequence stand.
+    fn segments(&self, sequence: usize) -> impl Iterator<Item = Segment> + 'a {
         let range = self.sequence_offsets[sequence] as usize..self.sequence_offsets[sequence + 1] as usize;
-        PieceSlices {
-            document: &self.pieces.document[range.clone()],
-            start: &self.pieces.start[range.clone()],
-            length: &self.pieces.length[range],
-        }
+        let (pieces, format) = (self.pieces, self.format);
+        let (first, last) = (range.start, range.end - 1);
+        let mut position = 0;
+        range.map(move |piece| {
+            let before = usize::from(format.sequence_framing.bos && piece == first);
+            let after = usize::from(format.sequence_framing.eos && piece == last);
+            let length = pieces.length[piece];
+            // Where segments are aligned, there are no tokens around sequences.
+            let padding = format.weight(length) - length;
+            let end = position + before + length as usize + after;
+            let segment = Segment {
+                document: pieces.document[piece],
+                start: pieces.start[piece],
+                position,
+                end,
+                padded_end: end + padding as usize,
+                before,
+                after,
+            };
+            position = segment.padded_end;
+            segment
+        })
     }
 
-    /// Pairs every sequence with its row of a buffer that must hold exactly `n_sequences * capacity` elements.
-    fn rows<'b, T>(
-        &'b self,
-        buffer: &'b mut [T],
-    ) -> Result<impl Iterator<Item = (PieceSlices<'a>, &'b mut [T])>> {
+    /// Pairs every sequence with its row of a buffer that must hold exactly `n_sequences * width` elements.
+    fn rows<'b, T>(&'b self, buffer: &'b mut [T]) -> Result<impl Iterator<Item = (usize, &'b mut [T])>> {
         self.check_size(buffer.len())?;
-        let rows = buffer.chunks_exact_mut(self.capacity as usize);
-        Ok(rows.enumerate().map(|(sequence, row)| (self.sequence(sequence), row)))
+        Ok(buffer.chunks_exact_mut(self.width.max(1)).enumerate())
     }
 
     fn check_size(&self, elements: usize) -> Result<()> {
-        if elements as u64 == self.n_sequences() as u64 * u64::from(self.capacity) {
+        if elements as u64 == self.n_sequences() as u64 * self.width as u64 {
             return Ok(());
         }
         Err(Error::new(format!(
-            "the buffer has {elements} elements; {} sequences of {} tokens need exactly as many",
+            "the buffer has {elements} elements; {} rows of {} need exactly as many",
             self.n_sequences(),
-            self.capacity
+            self.width
         )))
     }
 
-    /// Fills `out` with the ids of every position.
-    ///
-    /// # Errors
-    /// If `fill` has a BOS or an EOS where the plan has no room for it, or has none where the plan has room; if `out` has
-    /// not `n_sequences * capacity` elements, if a piece reaches beyond its document in the batch (which is
-    /// then another batch than was planned), or if an id does not fit `T`.
-    pub fn input_ids<T: Copy + TryFrom<u32>>(
+    /// Fills the tokens of every segment by `write`, and padding with `pad`.
+    fn fill<T: Copy>(
         &self,
-        documents: &Documents<'_>,
-        fill: FillIds,
         out: &mut [T],
+        pad: T,
+        mut write: impl FnMut(usize, Segment, &mut [T]) -> Result<()>,
     ) -> Result<()> {
-        check_fill("bos", self.framing.bos, fill.bos)?;
-        check_fill("eos", self.framing.eos, fill.eos)?;
-        let pad = convert(fill.pad)?;
-        for (pieces, row) in self.rows(out)? {
-            let mut position = 0;
-            for (document, start, length) in pieces.iter() {
-                let ids = documents.get(document)?;
-                let span = &mut row[position..position + length as usize];
-                write_piece(ids, self.framing, fill, start, span)
-                    .map_err(|error| error.in_document(document as usize))?;
-                position += length as usize;
+        for (sequence, row) in self.rows(out)? {
+            let mut filled = 0;
+            for (number, segment) in self.segments(sequence).enumerate() {
+                write(number, segment, &mut row[segment.position..segment.end])?;
+                row[segment.end..segment.padded_end].fill(pad);
+                filled = segment.padded_end;
             }
-            row[position..].fill(pad);
+            row[filled..].fill(pad);
         }
         Ok(())
     }
 
-    /// Fills `out` with positions: from 0 on in every piece, 0 on padding.
+    /// Fills `out` with the ids of every position. `planned_lengths` has the number of ids that each document had when it
+    /// was packed.
     ///
     /// # Errors
-    /// If `out` has not `n_sequences * capacity` elements.
-    pub fn position_ids(&self, out: &mut [i32]) -> Result<()> {
-        for (pieces, row) in self.rows(out)? {
-            let mut rest = row;
-            for &length in pieces.length {
-                let (span, after) = rest.split_at_mut(length as usize);
-                for (id, position) in span.iter_mut().zip(0..) {
-                    *id = position;
-                }
-                rest = after;
-            }
-            rest.fill(0);
+    /// If `fill` has a BOS or an EOS where the plan has no room for it, or has none where the plan has room; if `out` has
+    /// not `n_sequences * width` elements, if a document of the batch has another length than was planned, if
+    /// a piece reaches beyond its document, or if an id does not fit `T`.
+    pub fn input_ids<Id: Copy + Into<u32>, T: IdOut>(
+        &self,
+        documents: &Documents<'_, Id>,
+        planned_lengths: &[u32],
+        fill: FillIds,
+        out: &mut [T],
+    ) -> Result<()> {
+        let SequenceFormat { document_framing, sequence_framing, .. } = self.format;
+        check_fill("bos", document_framing.bos || sequence_framing.bos, fill.bos)?;
+        check_fill("eos", document_framing.eos || sequence_framing.eos, fill.eos)?;
+        for id in [Some(fill.pad), fill.bos, fill.eos].into_iter().flatten() {
+            check_fits::<T>(id)?;
         }
-        Ok(())
+        let (bos, eos) = (fill.bos.map(T::from_id), fill.eos.map(T::from_id));
+        let in_document = if document_framing.bos { bos } else { None };
+        let after_document = if document_framing.eos { eos } else { None };
+        self.fill(out, T::from_id(fill.pad), |_, segment, span| {
+            let ids = documents.get(segment.document)?;
+            let (head, rest) = span.split_at_mut(segment.before);
+            let (piece, tail) = rest.split_at_mut(rest.len() - segment.after);
+            head.iter_mut().zip(bos).for_each(|(place, id)| *place = id);
+            tail.iter_mut().zip(eos).for_each(|(place, id)| *place = id);
+            let document = segment.document as usize;
+            check_length(ids.len(), planned_lengths.get(document).copied())
+                .and_then(|()| write_piece(ids, in_document, after_document, segment.start, piece))
+                .map_err(|error| error.in_document(document))
+        })
+    }
+
+    /// Fills `out` with positions: from 0 on in every segment, 0 on padding.
+    ///
+    /// # Errors
+    /// If `out` has not `n_sequences * width` elements.
+    pub fn position_ids(&self, out: &mut [i32]) -> Result<()> {
+        self.fill(out, 0, |_, _, span| {
+            span.iter_mut().zip(0..).for_each(|(place, position)| *place = position);
+            Ok(())
+        })
     }
 
     /// Fills `out` with segment numbers: 1 for the first piece of a sequence, 2 for the second, …, 0 on padding.
     ///
     /// # Errors
-    /// If `out` has not `n_sequences * capacity` elements.
+    /// If `out` has not `n_sequences * width` elements.
     pub fn segment_ids(&self, out: &mut [i32]) -> Result<()> {
-        for (pieces, row) in self.rows(out)? {
-            let mut rest = row;
-            for (&length, segment) in pieces.length.iter().zip(1..) {
-                let (span, after) = rest.split_at_mut(length as usize);
-                span.fill(segment);
-                rest = after;
-            }
-            rest.fill(0);
-        }
-        Ok(())
+        self.fill(out, 0, |number, _, span| {
+            span.fill(number as i32 + 1);
+            Ok(())
+        })
     }
 
-    /// Fills `out` with labels: the id of every position, [`IGNORED_LABEL`] on padding and on the first token of every
-    /// piece. They are not shifted; the loss of a Hugging Face model shifts them.
+    /// Fills `out` with labels: the id of every position; [`IGNORED_LABEL`] on padding, on the first token of every segment,
+    /// and on tokens that an earlier piece of the document has too. They are not shifted; the loss of a Hugging Face model
+    /// shifts them.
     ///
     /// # Errors
-    /// If `input_ids` or `out` have not `n_sequences * capacity` elements.
+    /// If `input_ids` or `out` have not `n_sequences * width` elements.
     pub fn labels<T: Copy + Into<i64>>(&self, input_ids: &[T], out: &mut [i64]) -> Result<()> {
         self.check_size(input_ids.len())?;
-        let inputs = input_ids.chunks_exact(self.capacity as usize);
-        for ((pieces, row), input) in self.rows(out)?.zip(inputs) {
-            let mut position = 0;
-            for &length in pieces.length {
-                let end = position + length as usize;
-                row[position] = IGNORED_LABEL;
-                for (label, &id) in row[position + 1..end].iter_mut().zip(&input[position + 1..end]) {
+        let width = self.width.max(1);
+        for ((sequence, row), input) in self.rows(out)?.zip(input_ids.chunks_exact(width)) {
+            let mut filled = 0;
+            for segment in self.segments(sequence) {
+                let labelled = segment.position + segment.unlabelled(self.format.overlap)..segment.end;
+                row[filled..labelled.start].fill(IGNORED_LABEL);
+                for (label, &id) in row[labelled.clone()].iter_mut().zip(&input[labelled]) {
                     *label = id.into();
                 }
-                position = end;
+                filled = segment.end;
             }
-            row[position..].fill(IGNORED_LABEL);
+            row[filled..].fill(IGNORED_LABEL);
         }
         Ok(())
     }
 
-    /// Where the pieces of a sequence start, and where the last one ends: what `FlashAttention` calls `cu_seqlens`.
-    ///
-    /// The last entry is the number of real tokens; padding is no segment.
+    /// Where the segments of a sequence start, and where the last one ends, padding of segments included: what
+    /// `FlashAttention` calls `cu_seqlens`. The padding of the row is no segment.
     pub fn cu_seqlens(&self, sequence: usize) -> Option<Vec<i32>> {
         (sequence < self.n_sequences()).then(|| {
-            let mut end = 0;
-            let ends = self.sequence(sequence).length.iter().map(|&length| {
-                end += length.cast_signed();
-                end
-            });
+            let ends = self.segments(sequence).map(|segment| segment.padded_end as i32);
             std::iter::once(0).chain(ends).collect()
         })
     }
@@ -256,7 +341,7 @@ impl<'a> Layout<'a> {
 fn check_fill(name: &str, planned: bool, id: Option<u32>) -> Result<()> {
     match (planned, id) {
         (true, None) => Err(Error::new(format!(
-            "the plan has room for one {name} token a document; give {name}_id, or pack with {name}=False"
+            "the plan has room for {name} tokens; give {name}_id, or pack with {name}=False"
         ))),
         (false, Some(_)) => Err(Error::new(format!(
             "the plan has no room for {name} tokens; leave {name}_id out, or pack with {name}=True"
@@ -265,15 +350,32 @@ fn check_fill(name: &str, planned: bool, id: Option<u32>) -> Result<()> {
     }
 }
 
+fn check_length(length: usize, planned: Option<u32>) -> Result<()> {
+    if planned.is_some_and(|planned| planned as usize == length) {
+        return Ok(());
+    }
+    let planned = planned.map_or("is for fewer documents".to_owned(), |planned| format!("is for {planned}"));
+    Err(Error::new(format!(
+        "has {length} ids, but the plan {planned}; apply a plan to the batch that it was made for, or pack this batch"
+    )))
+}
+
+fn check_fits<T: IdOut>(id: u32) -> Result<()> {
+    if id <= T::MOST {
+        return Ok(());
+    }
+    Err(Error::new(format!("id {id} does not fit the dtype; use uint32 or int64")))
+}
+
 /// Writes the tokens from `start` on of the stream `[BOS] + ids + [EOS]`, as many as `span` takes.
-fn write_piece<T: Copy + TryFrom<u32>>(
-    ids: &[u32],
-    framing: Framing,
-    fill: FillIds,
+fn write_piece<Id: Copy + Into<u32>, T: IdOut>(
+    ids: &[Id],
+    bos: Option<T>,
+    eos: Option<T>,
     start: u32,
     span: &mut [T],
 ) -> Result<()> {
-    let stream_length = ids.len() + usize::from(framing.bos) + usize::from(framing.eos);
+    let stream_length = ids.len() + usize::from(bos.is_some()) + usize::from(eos.is_some());
     let (start, length) = (start as usize, span.len());
     if ids.is_empty() || start + length > stream_length {
         return Err(Error::new(format!(
@@ -283,21 +385,22 @@ fn write_piece<T: Copy + TryFrom<u32>>(
         )));
     }
     let (mut first, mut last) = (0, length);
-    if let (Some(bos), 0) = (fill.bos, start) {
-        span[0] = convert(bos)?;
+    if let (Some(bos), 0) = (bos, start) {
+        span[0] = bos;
         first = 1;
     }
-    if let (Some(eos), true) = (fill.eos, start + length == stream_length) {
+    if let (Some(eos), true) = (eos, start + length == stream_length) {
         last -= 1;
-        span[last] = convert(eos)?;
+        span[last] = eos;
     }
-    let from = start + first - usize::from(framing.bos);
-    for (place, &id) in span[first..last].iter_mut().zip(&ids[from..]) {
-        *place = convert(id)?;
+    let from = start + first - usize::from(bos.is_some());
+    let ids = &ids[from..from + (last - first)];
+    if T::MOST < u32::MAX {
+        let largest = ids.iter().map(|&id| id.into()).max().unwrap_or(0);
+        check_fits::<T>(largest)?;
+    }
+    for (place, &id) in span[first..last].iter_mut().zip(ids) {
+        *place = T::from_id(id.into());
     }
     Ok(())
-}
-
-fn convert<T: TryFrom<u32>>(id: u32) -> Result<T> {
-    T::try_from(id).map_err(|_| Error::new(format!("id {id} does not fit the dtype; use uint32 or int64")))
 }

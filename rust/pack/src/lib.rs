@@ -6,20 +6,21 @@
 //! the arrays that models and attention kernels take: ids, positions, segments, labels, cumulative lengths.
 //!
 //! ```
-//! use portmanteau_pack::{pack, Documents, FillIds, PackOptions};
+//! use portmanteau_pack::{pack, Constraints, Documents, FillIds, Layout, PackOptions};
 //!
 //! let lengths = [3, 5, 2, 4];
-//! let plan = pack(&lengths, &PackOptions::new(8))?;
+//! let plan = pack(&lengths, &PackOptions::new(8), &Constraints::default())?;
 //! plan.verify(&lengths)?;
-//! assert_eq!((plan.n_sequences(), plan.lower_bound()), (2, 2));
 //! // The longest document, 1, shares a sequence with 0, which fills it exactly; 2 and 3 share the other.
-//! assert_eq!(plan.pieces.document, [0, 1, 2, 3]);
+//! assert_eq!(plan.piece_numbers, [0, 1, 2, 3]);
 //! assert_eq!(plan.sequence_offsets, [0, 2, 4]);
 //!
 //! let ids: Vec<u32> = (100..114).collect();
 //! let documents = Documents::new(&ids, &[0, 3, 8, 10, 14])?;
+//! let pieces = plan.pieces(&lengths)?;
+//! let layout = Layout::new(plan.format, pieces.as_slices(), &plan.sequence_offsets)?;
 //! let mut input_ids = vec![0i64; 16];
-//! plan.layout()?.input_ids(&documents, FillIds::default(), &mut input_ids)?;
+//! layout.input_ids(&documents, &lengths, FillIds::default(), &mut input_ids)?;
 //! assert_eq!(input_ids[8..], [108, 109, 110, 111, 112, 113, 0, 0]);
 //! # Ok::<(), portmanteau_pack::Error>(())
 //! ```
@@ -28,13 +29,18 @@
 #[doc = include_str!("../README.md")]
 struct ReadmeExamples;
 
+mod arrange;
 mod balance;
 mod best_fit;
 mod concat;
 mod cut;
 mod error;
 mod first_fit;
+mod format;
+mod groups;
 mod layout;
+mod merge;
+mod next_fit;
 mod options;
 mod order;
 mod pack;
@@ -42,12 +48,17 @@ mod place;
 mod plan;
 mod stream;
 mod verify;
+mod window;
 
 pub use balance::{balance, Balancing};
 pub use error::{Error, Result};
-pub use layout::{Documents, FillIds, Layout, IGNORED_LABEL};
-pub use options::{Framing, LongDocuments, PackOptions, Strategy, MAX_LENGTH};
+pub use format::{Framing, SequenceFormat};
+pub use groups::{Constraints, Secondary, NO_GROUP};
+pub use layout::{Documents, FillIds, IdOut, Layout, IGNORED_LABEL};
+pub use merge::merge;
+pub use options::{LongDocuments, PackOptions, Strategy, MAX_LENGTH};
 pub use pack::pack;
-pub use plan::{PackPlan, PieceSlices, Pieces};
+pub use plan::{PackPlan, PieceSlices, PieceTable, Pieces};
 pub use stream::{StreamPacker, Streamed, Waiting, MOST_ROUNDS};
-pub use verify::{planned_lengths, verify_conservation};
+pub use verify::verify_conservation;
+pub use window::pack_in_windows;

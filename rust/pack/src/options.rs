@@ -1,6 +1,7 @@
 //! How to pack: the options, their names, their limits.
 
 use crate::error::{Error, Result};
+use crate::format::SequenceFormat;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
@@ -14,17 +15,25 @@ pub enum Strategy {
     BestFitDecreasing,
     /// The longest piece first, each into the first sequence with room for it.
     FirstFitDecreasing,
+    /// Documents one after the other, each into the last sequence if that holds it, and else into a new one.
+    NextFit,
     /// Documents one after the other, cut wherever a sequence is full.
     Concat,
+    /// Documents cut into powers of two, each of them a sequence.
+    Buckets,
 }
 
-/// What becomes of a document that is longer than the capacity.
+/// What becomes of a document that is longer than a sequence takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LongDocuments {
-    /// It is cut into pieces of the capacity and a rest; nothing is lost.
+    /// It is cut into pieces as long as a sequence takes and a rest; nothing is lost.
     Split,
-    /// Its first tokens, as many as the capacity, are kept; the rest is dropped.
+    /// It is cut into pieces whose lengths are powers of two, the longest first; nothing is lost.
+    PowerOfTwo,
+    /// Its first tokens, as many as a sequence takes, are kept; the rest is dropped.
     Truncate,
+    /// Its last tokens, as many as a sequence takes, are kept; the rest is dropped.
+    TruncateLeft,
     /// All of it is dropped.
     Drop,
     /// Packing fails and names it.
@@ -46,7 +55,9 @@ impl FromStr for Strategy {
         let table = [
             ("best_fit_decreasing", Self::BestFitDecreasing),
             ("first_fit_decreasing", Self::FirstFitDecreasing),
+            ("next_fit", Self::NextFit),
             ("concat", Self::Concat),
+            ("buckets", Self::Buckets),
         ];
         by_name("strategy", name, &table)
     }
@@ -58,7 +69,9 @@ impl FromStr for LongDocuments {
     fn from_str(name: &str) -> Result<Self> {
         let table = [
             ("split", Self::Split),
+            ("power_of_two", Self::PowerOfTwo),
             ("truncate", Self::Truncate),
+            ("truncate_left", Self::TruncateLeft),
             ("drop", Self::Drop),
             ("error", Self::Error),
         ];
@@ -66,67 +79,74 @@ impl FromStr for LongDocuments {
     }
 }
 
-/// Tokens that stand around the ids of every document that is not empty, and count against the capacity.
-///
-/// The document is then the stream `[BOS] + ids + [EOS]`, and pieces are runs of that stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Framing {
-    /// A token before the document.
-    pub bos: bool,
-    /// A token after the document.
-    pub eos: bool,
-}
-
-impl Framing {
-    /// Length of the stream of a document with this many ids: an empty document stays empty.
-    pub fn framed_length(self, length: u32) -> u32 {
-        if length == 0 {
-            0
-        } else {
-            length + u32::from(self.bos) + u32::from(self.eos)
-        }
-    }
-
-    /// Number of ids in a document whose stream has this length: the inverse of [`Framing::framed_length`].
-    pub fn plain_length(self, framed_length: u32) -> u32 {
-        framed_length.saturating_sub(u32::from(self.bos) + u32::from(self.eos))
-    }
-}
-
 /// How to pack.
 #[derive(Debug, Clone)]
 pub struct PackOptions {
-    /// Most tokens in a sequence, from 1 to [`MAX_LENGTH`].
-    pub capacity: u32,
+    /// What a sequence is made of.
+    pub format: SequenceFormat,
     /// Which sequence a piece goes into.
     pub strategy: Strategy,
-    /// What becomes of a document that is longer than the capacity.
+    /// What becomes of a document that is longer than a sequence takes.
     pub long_documents: LongDocuments,
     /// Most pieces in a sequence; no limit if `None`.
     pub max_documents_per_sequence: Option<NonZeroU32>,
-    /// Tokens around every document.
-    pub framing: Framing,
+    /// Sequences with fewer tokens are left out, and their pieces are among the dropped ones.
+    pub least_tokens: u32,
 }
 
 impl PackOptions {
     /// Best-fit decreasing with long documents split: near the optimum, and nothing is lost.
     pub fn new(capacity: u32) -> Self {
         Self {
-            capacity,
+            format: SequenceFormat::new(capacity),
             strategy: Strategy::BestFitDecreasing,
             long_documents: LongDocuments::Split,
             max_documents_per_sequence: None,
-            framing: Framing::default(),
+            least_tokens: 0,
         }
     }
 
-    /// Refuses a capacity that cannot be.
+    /// Refuses options that cannot be, or that do not go together.
     pub(crate) fn check(&self) -> Result<()> {
-        let capacity = self.capacity;
-        if capacity == 0 || capacity > MAX_LENGTH {
-            let message = format!("capacity is {capacity}; a sequence holds from 1 to {MAX_LENGTH} tokens");
-            return Err(Error::new(message));
+        self.format.check()?;
+        if self.format.overlap > 0 && self.long_documents != LongDocuments::Split {
+            return Err(Error::new(
+                "overlap is of long documents that are split; choose long_documents split",
+            ));
+        }
+        if self.format.overlap > 0 && matches!(self.strategy, Strategy::Concat | Strategy::Buckets) {
+            return Err(Error::new(
+                "concat and buckets cut without overlap; choose another strategy, or no overlap",
+            ));
+        }
+        let cuts_by_two = matches!(self.long_documents, LongDocuments::Split | LongDocuments::PowerOfTwo);
+        if self.strategy == Strategy::Buckets && !cuts_by_two {
+            return Err(Error::new(
+                "buckets cut every document into powers of two; leave long_documents at split",
+            ));
+        }
+        if self.least_tokens > self.format.capacity {
+            return Err(Error::new(format!(
+                "sequences would need {} tokens, and have at most {}",
+                self.least_tokens, self.format.capacity
+            )));
         }
         Ok(())
     }
+
+    /// The longest piece: what a sequence takes, and the power of two below that where every piece must be one.
+    pub(crate) fn longest_piece(&self) -> u32 {
+        let room = self.format.room();
+        let by_two = self.strategy == Strategy::Buckets || self.long_documents == LongDocuments::PowerOfTwo;
+        if by_two {
+            power_of_two_within(room)
+        } else {
+            room
+        }
+    }
+}
+
+/// The largest power of two that is at most `length`, which is at least 1.
+pub(crate) fn power_of_two_within(length: u32) -> u32 {
+    1 << (u32::BITS - 1 - length.max(1).leading_zeros())
 }

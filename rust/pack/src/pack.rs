@@ -1,73 +1,101 @@
 //! Packing from end to end: cut long documents, place the pieces, lay them out by sequence.
 
-use crate::best_fit::place_best_fit;
+use crate::arrange::{by_sequence, leave_out, one_each};
+use crate::best_fit::BestFit;
 use crate::concat::concatenate;
-use crate::cut::{cut_documents, CutDocuments};
-use crate::error::Result;
+use crate::cut::CutDocuments;
+use crate::error::{Error, Result};
 use crate::first_fit::FirstFit;
-use crate::options::{PackOptions, Strategy};
-use crate::order::longest_first;
-use crate::place::Placement;
-use crate::plan::{PackPlan, Pieces};
+use crate::groups::{place_groups, Constraints};
+use crate::next_fit::NextFit;
+use crate::options::{LongDocuments, PackOptions, Strategy};
+use crate::order::{heaviest_first, PlacementOrder, Weighted};
+use crate::place::{place, Limits, OpenSequences, Placed};
+use crate::plan::PackPlan;
 
 /// Plans which tokens of documents with these lengths stand in which sequence.
 ///
-/// The plan depends on the lengths and the options alone. Best fit takes O(N + capacity) time for capacities up to 2²²
-/// and O(N log N) above, first fit O(N log N), concatenation O(N), where N is the number of documents plus cuts.
+/// The plan depends on the lengths, the options and the constraints alone. Best fit takes O(N + capacity) time for
+/// capacities up to 2²² and O(N log N) above, first fit O(N log N), the others O(N), where N is the number of documents plus
+/// cuts. Constraints cost more: see [`Constraints`].
 ///
 /// # Errors
-/// For a capacity that is 0 or above [`crate::MAX_LENGTH`], a document longer than that, more than 2³² pieces, and, where
-/// the options say so, a document longer than the capacity.
-pub fn pack(lengths: &[u32], options: &PackOptions) -> Result<PackPlan> {
+/// For options that cannot be or do not go together, a document longer than [`crate::MAX_LENGTH`], more than 2³² pieces, and,
+/// where the options say so, a document longer than a sequence takes; for constraints that no sequence can keep.
+pub fn pack(lengths: &[u32], options: &PackOptions, constraints: &Constraints<'_>) -> Result<PackPlan> {
     options.check()?;
-    let capacity = options.capacity;
-    let CutDocuments { pieces, dropped, n_empty_documents } = cut_documents(lengths, options)?;
-
-    let max_documents = options.max_documents_per_sequence;
-    let (pieces, sequence_offsets) = match options.strategy {
-        Strategy::Concat => concatenate(&pieces, capacity, max_documents),
-        Strategy::BestFitDecreasing | Strategy::FirstFitDecreasing => {
-            let order = longest_first(&pieces.length);
-            let placement = Placement { lengths: &pieces.length, order: &order, capacity, max_documents };
-            let (sequence_of, n_sequences) = match options.strategy {
-                Strategy::FirstFitDecreasing => placement.place(FirstFit::new()),
-                _ => place_best_fit(&placement),
-            };
-            group_by_sequence(&pieces, &sequence_of, n_sequences)
+    constraints.check(lengths.len())?;
+    check_constraints(options, constraints)?;
+    let mut cut = CutDocuments::new(lengths, options, constraints.may_cut_after)?;
+    let limits = Limits::new(options.format.room(), options.max_documents_per_sequence);
+    let (piece_numbers, sequence_offsets) = match options.strategy {
+        Strategy::Concat => {
+            let laid = concatenate(&cut, &options.format, limits)?;
+            cut.cut_pieces = laid.cut_pieces;
+            (laid.piece_numbers, laid.sequence_offsets)
+        }
+        Strategy::Buckets => one_each(heaviest_first(&cut, limits.room).pieces),
+        Strategy::BestFitDecreasing => {
+            let mut open = BestFit::new(limits.room);
+            by_sequence(&cut, place_all(&cut, constraints, limits, true, &mut open)?)
+        }
+        Strategy::FirstFitDecreasing => {
+            by_sequence(&cut, place_all(&cut, constraints, limits, true, &mut FirstFit::new())?)
+        }
+        Strategy::NextFit => {
+            by_sequence(&cut, place_all(&cut, constraints, limits, false, &mut NextFit::default())?)
         }
     };
-    Ok(PackPlan {
-        capacity,
-        framing: options.framing,
+    let plan = PackPlan {
+        format: options.format,
         n_documents: lengths.len(),
-        n_empty_documents,
-        pieces,
+        piece_numbers,
+        cut_pieces: cut.cut_pieces,
         sequence_offsets,
-        dropped,
-    })
+        dropped: cut.dropped,
+    };
+    Ok(leave_out(plan, lengths, options))
 }
 
-/// Orders pieces by sequence; within one they keep their order, which is that of documents. A counting sort, O(N).
-fn group_by_sequence(pieces: &Pieces, sequence_of: &[u32], n_sequences: usize) -> (Pieces, Vec<u64>) {
-    let mut offsets = vec![0u64; n_sequences + 1];
-    for &sequence in sequence_of {
-        offsets[sequence as usize + 1] += 1;
+/// Places every piece, the heaviest first if `decreasing`, and else in order.
+fn place_all(
+    cut: &CutDocuments<'_>,
+    constraints: &Constraints<'_>,
+    limits: Limits,
+    decreasing: bool,
+    open: &mut impl OpenSequences,
+) -> Result<Placed> {
+    if constraints.are_of_sequences() {
+        return place_groups(cut, constraints, limits, decreasing, open);
     }
-    for sequence in 0..n_sequences {
-        offsets[sequence + 1] += offsets[sequence];
-    }
-    let mut next = offsets.clone();
-    let mut grouped = Pieces {
-        document: vec![0; pieces.len()],
-        start: vec![0; pieces.len()],
-        length: vec![0; pieces.len()],
+    let order = if decreasing {
+        heaviest_first(cut, limits.room)
+    } else {
+        let mut in_order = Vec::with_capacity(cut.size_hint());
+        cut.for_each(|piece, _| in_order.push(piece));
+        PlacementOrder::new(in_order, cut)
     };
-    for ((document, start, length), &sequence) in pieces.as_slices().iter().zip(sequence_of) {
-        let place = next[sequence as usize] as usize;
-        next[sequence as usize] += 1;
-        grouped.document[place] = document;
-        grouped.start[place] = start;
-        grouped.length[place] = length;
+    Ok(place(&order, cut.end(), limits, open))
+}
+
+/// Refuses constraints that a strategy cannot keep.
+fn check_constraints(options: &PackOptions, constraints: &Constraints<'_>) -> Result<()> {
+    let fits = matches!(
+        options.strategy,
+        Strategy::BestFitDecreasing | Strategy::FirstFitDecreasing | Strategy::NextFit
+    );
+    if constraints.are_of_sequences() && !fits {
+        return Err(Error::new(
+            "groups and secondary capacities go with best_fit_decreasing, first_fit_decreasing and next_fit; choose one \
+             of these strategies",
+        ));
     }
-    (grouped, offsets)
+    let splits = options.long_documents == LongDocuments::Split;
+    let cuts_anywhere = matches!(options.strategy, Strategy::Concat | Strategy::Buckets);
+    if constraints.may_cut_after.is_some() && (!splits || cuts_anywhere) {
+        return Err(Error::new(
+            "may_cut_after is of long documents that are split; choose long_documents split, and not concat or buckets",
+        ));
+    }
+    Ok(())
 }

@@ -1,60 +1,78 @@
-//! Decreasing placement, the loop that best fit and first fit share: take the longest piece, ask the open sequences for
-//! one that holds it, open a new one if none does, put the piece in, hand the sequence back with the room it has left.
+//! Placement, the loop that best fit, first fit and next fit share: take the next piece, ask the open sequences for one
+//! that holds it, open a new one if none does, put the piece in, hand the sequence back with the room it has left.
 
+use crate::order::PlacementOrder;
 use std::num::NonZeroU32;
 
 /// The sequences that can still take a piece. What sets the strategies apart is which of them [`take`] chooses.
 ///
 /// [`take`]: OpenSequences::take
 pub(crate) trait OpenSequences {
-    /// Takes out the chosen sequence among those with room for `length` tokens; gives it and its room.
-    fn take(&mut self, length: u32) -> Option<(u32, u32)>;
+    /// Takes out the chosen sequence among those that have room for this weight and that `accepts` lets have it; gives it
+    /// and its room. Where `accepts` says no, the next one in the order of preference is asked.
+    fn take(&mut self, weight: u32, accepts: impl FnMut(u32) -> bool) -> Option<(u32, u32)>;
 
     /// Puts a sequence (back) in, with this room, at least 1. A new one has the number after the last new one.
     fn put(&mut self, sequence: u32, room: u32);
 }
 
-/// Pieces in the order of their placement, and the limits of a sequence.
-pub(crate) struct Placement<'a> {
-    /// Length of every piece.
-    pub(crate) lengths: &'a [u32],
-    /// Indices of the pieces, longest first.
-    pub(crate) order: &'a [u32],
-    /// Most tokens in a sequence.
-    pub(crate) capacity: u32,
-    /// Most pieces in a sequence.
-    pub(crate) max_documents: Option<NonZeroU32>,
+/// What a sequence takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Most that its pieces weigh together.
+    pub(crate) room: u32,
+    /// Most pieces.
+    pub(crate) pieces: u32,
 }
 
-impl Placement<'_> {
-    /// Places every piece; gives the sequence of each piece and the number of sequences.
-    pub(crate) fn place(&self, mut open: impl OpenSequences) -> (Vec<u32>, usize) {
-        let most = self.max_documents.map_or(u32::MAX, NonZeroU32::get);
-        let mut sequence_of = vec![0u32; self.lengths.len()];
-        let mut pieces_in: Vec<u32> = Vec::new();
-        let mut next = 0;
-        while let Some(&first) = self.order.get(next) {
-            let length = self.lengths[first as usize];
-            let (sequence, mut room) = open.take(length).unwrap_or_else(|| {
+impl Limits {
+    pub(crate) fn new(room: u32, pieces: Option<NonZeroU32>) -> Self {
+        Self { room, pieces: pieces.map_or(u32::MAX, NonZeroU32::get) }
+    }
+}
+
+/// Where pieces were put.
+#[derive(Debug, Default)]
+pub(crate) struct Placed {
+    /// The sequence of every piece, by its number; of numbers that are of no piece, anything.
+    pub(crate) sequence_of: Vec<u32>,
+    /// How many pieces every sequence has.
+    pub(crate) pieces_in: Vec<u32>,
+}
+
+/// Places every piece. Numbers of pieces are below `end`.
+pub(crate) fn place(
+    order: &PlacementOrder,
+    end: usize,
+    limits: Limits,
+    open: &mut impl OpenSequences,
+) -> Placed {
+    let mut placed = Placed { sequence_of: vec![0; end], pieces_in: Vec::new() };
+    let Placed { sequence_of, pieces_in } = &mut placed;
+    let mut rest = &order.pieces[..];
+    for &(weight, count) in &order.runs {
+        let (mut run, after) = rest.split_at(count as usize);
+        rest = after;
+        // A sequence that was chosen for this weight is chosen again for the same weight while it has room: it was the
+        // first, or the last, or had the least room, and nothing else has changed.
+        while !run.is_empty() {
+            let (sequence, mut room) = open.take(weight, |_| true).unwrap_or_else(|| {
                 pieces_in.push(0);
-                (pieces_in.len() as u32 - 1, self.capacity)
+                (pieces_in.len() as u32 - 1, limits.room)
             });
-            // A sequence that was chosen for this length is chosen again for the same length while it has room: it was
-            // the first, or had the least room, and nothing else has changed.
             let count = &mut pieces_in[sequence as usize];
-            while let Some(&piece) = self.order.get(next) {
-                if self.lengths[piece as usize] != length || room < length || *count == most {
-                    break;
-                }
+            let most = (room / weight).min(limits.pieces - *count) as usize;
+            let (now, later) = run.split_at(most.min(run.len()));
+            for &piece in now {
                 sequence_of[piece as usize] = sequence;
-                room -= length;
-                *count += 1;
-                next += 1;
             }
-            if room > 0 && *count < most {
+            run = later;
+            room -= weight * now.len() as u32;
+            *count += now.len() as u32;
+            if room > 0 && *count < limits.pieces {
                 open.put(sequence, room);
             }
         }
-        (sequence_of, pieces_in.len())
     }
+    placed
 }

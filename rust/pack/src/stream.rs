@@ -19,12 +19,13 @@
 //! The pool is kept in the order of arrival, which is that of the pieces in a sequence and of the sequences that leave; so
 //! only the order of placement is found anew, by sorting numbers.
 
-use crate::best_fit::place_best_fit;
-use crate::cut::{check_length, cut_document};
+use crate::best_fit::BestFit;
+use crate::cut::{check_length, CutRule};
 use crate::error::{Error, Result};
-use crate::options::{PackOptions, Strategy, MAX_LENGTH};
-use crate::order::longest_first;
-use crate::place::Placement;
+use crate::format::SequenceFormat;
+use crate::options::{PackOptions, Strategy};
+use crate::order::{heaviest_first, PlacementOrder, Weighted};
+use crate::place::{place, Limits, Placed};
 
 /// How often a piece is put back at the most.
 pub const MOST_ROUNDS: u8 = 8;
@@ -32,8 +33,6 @@ pub const MOST_ROUNDS: u8 = 8;
 const ROOM_OF_FULL: u32 = 1000;
 /// At least this part of the sequences leaves in every round.
 const LEAST_LEAVING: usize = 2;
-/// From so many pieces on, sorting by digits is faster than by comparing.
-const LEAST_FOR_RADIX: usize = 4096;
 
 /// A run of tokens of a document that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +92,25 @@ pub struct StreamPacker {
     pool: Vec<Waiting>,
     n_tokens: u64,
     n_documents: u64,
+    /// Empty between rounds; kept because for a large capacity it takes time to make.
+    open: BestFit,
+}
+
+/// The pieces that wait, by their places in the pool.
+struct Pool<'a>(&'a [Waiting], SequenceFormat);
+
+impl Weighted for Pool<'_> {
+    fn for_each(&self, mut visit: impl FnMut(u32, u32)) {
+        (0..).zip(self.0).for_each(|(place, piece)| visit(place, self.1.weight(piece.length)));
+    }
+
+    fn weight(&self, place: u32) -> u32 {
+        self.1.weight(self.0[place as usize].length)
+    }
+
+    fn size_hint(&self) -> usize {
+        self.0.len()
+    }
 }
 
 impl StreamPacker {
@@ -105,13 +123,17 @@ impl StreamPacker {
         if options.strategy != Strategy::BestFitDecreasing {
             return Err(Error::new("a stream is packed by best_fit_decreasing; choose that strategy"));
         }
-        if most_tokens < u64::from(options.capacity) {
+        if options.least_tokens > 0 {
+            return Err(Error::new("a stream leaves no sequence out; leave least_tokens at 0"));
+        }
+        let capacity = options.format.capacity;
+        if most_tokens < u64::from(capacity) {
             return Err(Error::new(format!(
-                "{most_tokens} tokens may wait, and a sequence has {}; let more wait, best 60 sequences",
-                options.capacity
+                "{most_tokens} tokens may wait, and a sequence has {capacity}; let more wait, best 60 sequences"
             )));
         }
-        Ok(Self { options, most_tokens, seed: None, pool: Vec::new(), n_tokens: 0, n_documents: 0 })
+        let open = BestFit::new(options.format.room());
+        Ok(Self { options, most_tokens, seed: None, pool: Vec::new(), n_tokens: 0, n_documents: 0, open })
     }
 
     /// Sequences that leave in the same round come in an order drawn with this seed, instead of that of their first
@@ -134,7 +156,7 @@ impl StreamPacker {
         let mut packer = Self::new(options, most_tokens)?;
         for piece in waiting {
             let is_known = piece.document < n_documents && piece.n_rounds <= MOST_ROUNDS;
-            if !is_known || piece.length == 0 || piece.length > packer.options.capacity {
+            if !is_known || piece.length == 0 || piece.length > packer.options.format.room() {
                 let document = piece.document;
                 let message = format!(
                     "a piece of document {document} cannot have waited; the state is of another stream"
@@ -164,9 +186,11 @@ impl StreamPacker {
     /// # Errors
     /// For a document that is too long, by itself or for the policy; then none is added.
     pub fn push(&mut self, lengths: &[u32], left: &mut Streamed) -> Result<()> {
+        let options = self.options.clone();
+        let rule = CutRule::new(&options);
         for (document, &length) in (self.n_documents..).zip(lengths) {
             check_length(length)
-                .and_then(|()| cut_document(length, &self.options, &mut |_, _| (), &mut |_, _| ()))
+                .and_then(|()| rule.cut(length, None, &mut |_, _| (), &mut |_, _| ()))
                 .map_err(|error| error.in_document(document as usize))?;
         }
         for &length in lengths {
@@ -179,27 +203,42 @@ impl StreamPacker {
             };
             let mut lose =
                 |start, length| left.dropped.push(Waiting { document, start, length, n_rounds: 0 });
-            cut_document(length, &self.options, &mut keep, &mut lose)?;
+            rule.cut(length, None, &mut keep, &mut lose)?;
             self.n_documents += 1;
-            while self.n_tokens >= self.most_tokens {
-                self.round(left, false);
-            }
+            self.make_room(left);
         }
         Ok(())
     }
 
+    /// Adds a piece. Before the first piece of a document, there is a round if it is time for one, so that all is as if
+    /// documents had been pushed.
+    pub(crate) fn add(&mut self, document: u32, start: u32, length: u32, left: &mut Streamed) {
+        if self.pool.last().is_some_and(|last| last.document != u64::from(document)) {
+            self.make_room(left);
+        }
+        self.n_tokens += u64::from(length);
+        self.pool.push(Waiting { document: u64::from(document), start, length, n_rounds: 0 });
+    }
+
+    fn make_room(&mut self, left: &mut Streamed) {
+        while self.n_tokens >= self.most_tokens {
+            self.round(left, false);
+        }
+    }
+
     /// All that waits leaves.
     pub fn finish(&mut self, left: &mut Streamed) {
+        self.make_room(left);
         self.round(left, true);
     }
 
     fn round(&mut self, left: &mut Streamed, all: bool) {
-        let lengths: Vec<u32> = self.pool.iter().map(|piece| piece.length).collect();
-        let order = self.placement_order(&lengths);
-        let capacity = self.options.capacity;
-        let max_documents = self.options.max_documents_per_sequence;
-        let placement = Placement { lengths: &lengths, order: &order, capacity, max_documents };
-        let (sequence_of, n_sequences) = place_best_fit(&placement);
+        let order = self.placement_order();
+        let format = self.options.format;
+        let limits = Limits::new(format.room(), self.options.max_documents_per_sequence);
+        self.open.clear();
+        let Placed { sequence_of, pieces_in } = place(&order, self.pool.len(), limits, &mut self.open);
+        let n_sequences = pieces_in.len();
         let leaves = if all { vec![true; n_sequences] } else { self.who_leaves(&sequence_of, n_sequences) };
         append(&self.pool, &sequence_of, &leaves, self.seed, left);
         let mut sequences = sequence_of.iter();
@@ -211,33 +250,29 @@ impl StreamPacker {
         self.n_tokens = self.pool.iter().map(|piece| u64::from(piece.length)).sum();
     }
 
-    /// The numbers of the pieces in the pool: what must leave, then the longest first; of equal ones, the earlier.
-    fn placement_order(&self, lengths: &[u32]) -> Vec<u32> {
-        if lengths.len() >= LEAST_FOR_RADIX {
-            let order = longest_first(lengths);
-            let (due, others): (Vec<u32>, Vec<u32>) =
-                order.into_iter().partition(|&piece| self.pool[piece as usize].is_due());
-            return [due, others].concat();
+    /// The pieces in the pool: what must leave, then the others, the heaviest first.
+    fn placement_order(&self) -> PlacementOrder {
+        let pool = Pool(&self.pool, self.options.format);
+        let order = heaviest_first(&pool, self.options.format.room());
+        let is_due = |&place: &u32| self.pool[place as usize].is_due();
+        if !order.pieces.iter().any(is_due) {
+            return order;
         }
-        let key = |(piece, waiting): (u64, &Waiting)| {
-            u64::from(!waiting.is_due()) << 63 | u64::from(MAX_LENGTH - waiting.length) << 32 | piece
-        };
-        let mut keys: Vec<u64> = (0..).zip(&self.pool).map(key).collect();
-        keys.sort_unstable();
-        keys.into_iter().map(|key| key as u32).collect()
+        let (due, others): (Vec<u32>, Vec<u32>) = order.pieces.into_iter().partition(is_due);
+        PlacementOrder::new([due, others].concat(), &pool)
     }
 
     /// By sequence: whether it leaves in this round.
     fn who_leaves(&self, sequence_of: &[u32], n_sequences: usize) -> Vec<bool> {
-        let capacity = self.options.capacity;
-        let mut rooms = vec![capacity; n_sequences];
+        let format = self.options.format;
+        let mut rooms = vec![format.room(); n_sequences];
         let mut leaves = vec![false; n_sequences];
         for (piece, &sequence) in self.pool.iter().zip(sequence_of) {
-            rooms[sequence as usize] -= piece.length;
+            rooms[sequence as usize] -= format.weight(piece.length);
             leaves[sequence as usize] |= piece.is_due();
         }
         for (leaves, &room) in leaves.iter_mut().zip(&rooms) {
-            *leaves |= room <= capacity / ROOM_OF_FULL;
+            *leaves |= room <= format.capacity / ROOM_OF_FULL;
         }
         let n_leaving = leaves.iter().filter(|&&leaves| leaves).count();
         let least = n_sequences.div_ceil(LEAST_LEAVING);

@@ -1,7 +1,7 @@
 //! Packing a stream: equal to the definition, however documents are pushed, and after going on from any state.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use portmanteau_pack::{Framing, PackOptions, StreamPacker, Streamed, Waiting, MOST_ROUNDS};
+use portmanteau_pack::{Framing, PackOptions, SequenceFormat, StreamPacker, Streamed, Waiting, MOST_ROUNDS};
 use portmanteau_testkit::naive_pack::{pack_stream, NaiveOptions, NaivePiece, NaivePlan};
 use proptest::prelude::*;
 use std::num::NonZeroU32;
@@ -35,14 +35,25 @@ fn lengths() -> impl Strategy<Value = Vec<u32>> {
 }
 
 fn options() -> impl Strategy<Value = (PackOptions, NaiveOptions)> {
-    let long_documents = proptest::sample::select(vec!["split", "truncate", "drop"]);
+    let long_documents =
+        proptest::sample::select(vec!["split", "power_of_two", "truncate", "truncate_left", "drop"]);
     let most = proptest::option::weighted(0.3, 1..6_u32);
-    (8..60_u32, long_documents, most, any::<bool>(), any::<bool>()).prop_map(
-        |(capacity, long_documents, most, bos, eos)| {
+    let align = prop_oneof![2 => Just(1_u32), 1 => 1..6_u32];
+    (8..60_u32, long_documents, most, any::<[bool; 4]>(), align, 0..6_u32).prop_map(
+        |(capacity, long_documents, most, [bos, eos, sequence_bos, sequence_eos], align, overlap)| {
+            let sequence_framing =
+                Framing { bos: sequence_bos && align == 1, eos: sequence_eos && align == 1 };
+            let overlap = if long_documents == "split" { overlap.saturating_sub(2) } else { 0 };
             let options = PackOptions {
+                format: SequenceFormat {
+                    document_framing: Framing { bos, eos },
+                    sequence_framing,
+                    align,
+                    overlap,
+                    ..SequenceFormat::new(capacity)
+                },
                 long_documents: long_documents.parse().unwrap(),
                 max_documents_per_sequence: most.and_then(NonZeroU32::new),
-                framing: Framing { bos, eos },
                 ..PackOptions::new(capacity)
             };
             let naive = NaiveOptions {
@@ -50,7 +61,12 @@ fn options() -> impl Strategy<Value = (PackOptions, NaiveOptions)> {
                 strategy: "best_fit_decreasing".to_owned(),
                 long_documents: long_documents.to_owned(),
                 max_documents: most.map(|most| most as usize),
-                added_tokens: usize::from(bos) + usize::from(eos),
+                bos,
+                eos,
+                sequence_tokens: sequence_framing.n_tokens() as usize,
+                align: align as usize,
+                overlap: overlap as usize,
+                ..NaiveOptions::default()
             };
             (options, naive)
         },
@@ -68,7 +84,7 @@ proptest! {
         cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
         resumed in any::<prop::sample::Index>(),
     ) {
-        let most_tokens = pool * u64::from(options.capacity);
+        let most_tokens = pool * u64::from(options.format.capacity);
         let usizes: Vec<usize> = lengths.iter().map(|&length| length as usize).collect();
         let expected = pack_stream(&usizes, &naive, most_tokens as usize).unwrap();
 
@@ -100,8 +116,10 @@ proptest! {
 fn a_seed_changes_nothing_but_the_order_within_a_round() {
     let lengths: Vec<u32> = (0..2000_u32).map(|number| number.wrapping_mul(2_654_435_761) % 97 + 1).collect();
     let pack = |seed: Option<u64>| {
-        let packer = StreamPacker::new(PackOptions::new(256), 20 * 256).unwrap();
-        let mut packer = seed.map_or(packer.clone(), |seed| packer.shuffled(seed));
+        let mut packer = StreamPacker::new(PackOptions::new(256), 20 * 256).unwrap();
+        if let Some(seed) = seed {
+            packer = packer.shuffled(seed);
+        }
         let mut left = Streamed::default();
         packer.push(&lengths, &mut left).unwrap();
         packer.finish(&mut left);

@@ -3,7 +3,9 @@
 // Arguments that Python hands over are extracted values; a function that only reads them still takes them so.
 #![allow(clippy::needless_pass_by_value)]
 
+mod balancing;
 mod errors;
+mod layout;
 mod packing;
 mod signals;
 mod stream_packing;
@@ -24,10 +26,13 @@ mod _rust {
     use crate::tokenizer::{named_pretokenizers, PyTokenizer};
 
     #[pymodule_export]
-    use crate::packing::{
-        balance_items, balance_rows, pack_document_lengths, pack_input_ids, pack_labels, pack_plan,
-        pack_position_ids, pack_segment_ids, pack_verify,
-    };
+    use crate::balancing::{balance_items, balance_rows};
+
+    #[pymodule_export]
+    use crate::layout::{fill_input_ids, fill_labels, fill_position_ids, fill_segment_ids};
+
+    #[pymodule_export]
+    use crate::packing::{pack_merge, pack_plan, pack_take, pack_verify};
 
     #[pymodule_export]
     use crate::stream_packing::{take_documents, PyStreamPacker};

@@ -1,13 +1,11 @@
-//! `portmanteau._rust.pack_*`: packing for `portmanteau.packing`, on `NumPy` arrays. A plan lives in Python, as
-//! arrays; the functions here take them from its attributes and hand them to the crate, which checks them before it follows an index.
+//! `portmanteau._rust.pack_*`: plans, for `portmanteau.packing`, on `NumPy` arrays. A plan lives in Python, as arrays; the
+//! functions here take them from its attributes and hand them to the crate, which checks them before it follows an index.
 
 use crate::errors::{detached, exception, IntoException};
-use numpy::{
-    IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2, PyUntypedArrayMethods,
-};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use portmanteau_pack::{
-    balance, pack, planned_lengths, verify_conservation, Balancing, Documents, Error, FillIds, Framing,
-    Layout, PackOptions, PieceSlices,
+    merge, pack, pack_in_windows, verify_conservation, Constraints, Error, Framing, Layout, PackOptions,
+    PackPlan, PieceSlices, PieceTable, Pieces, Secondary, SequenceFormat,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -19,245 +17,247 @@ impl IntoException for Error {
     }
 }
 
+/// A `SequenceFormat` of Python.
+#[derive(FromPyObject, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "as Python has it")]
+pub(crate) struct FormatAttributes {
+    capacity: u32,
+    document_bos: bool,
+    document_eos: bool,
+    sequence_bos: bool,
+    sequence_eos: bool,
+    align: u32,
+    overlap: u32,
+}
+
+impl From<FormatAttributes> for SequenceFormat {
+    fn from(format: FormatAttributes) -> Self {
+        Self {
+            capacity: format.capacity,
+            document_framing: Framing { bos: format.document_bos, eos: format.document_eos },
+            sequence_framing: Framing { bos: format.sequence_bos, eos: format.sequence_eos },
+            align: format.align,
+            overlap: format.overlap,
+        }
+    }
+}
+
+/// The options of `pack` that have names, as a dict.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct OptionItems {
+    format: FormatAttributes,
+    strategy: String,
+    long_documents: String,
+    max_documents_per_sequence: Option<NonZeroU32>,
+    least_tokens: u32,
+}
+
+impl OptionItems {
+    pub(crate) fn parse(&self) -> portmanteau_pack::Result<PackOptions> {
+        Ok(PackOptions {
+            format: self.format.into(),
+            strategy: self.strategy.parse()?,
+            long_documents: self.long_documents.parse()?,
+            max_documents_per_sequence: self.max_documents_per_sequence,
+            least_tokens: self.least_tokens,
+        })
+    }
+}
+
+/// The constraints of `pack`, as a dict.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct ConstraintItems<'py> {
+    may_cut_after: Option<PyReadonlyArray1<'py, bool>>,
+    together: Option<PyReadonlyArray1<'py, u32>>,
+    apart: Option<PyReadonlyArray1<'py, u32>>,
+    secondary: Vec<(String, PyReadonlyArray1<'py, u32>, u32)>,
+}
+
+impl ConstraintItems<'_> {
+    fn constraints(&self) -> PyResult<Constraints<'_>> {
+        let secondary = self.secondary.iter().map(|(name, amounts, capacity)| {
+            Ok(Secondary { name, amounts: amounts.as_slice()?, capacity: *capacity })
+        });
+        Ok(Constraints {
+            may_cut_after: self.may_cut_after.as_ref().map(|array| array.as_slice()).transpose()?,
+            together: self.together.as_ref().map(|array| array.as_slice()).transpose()?,
+            apart: self.apart.as_ref().map(|array| array.as_slice()).transpose()?,
+            secondary: secondary.collect::<PyResult<_>>()?,
+        })
+    }
+}
+
 /// Any object with these arrays as attributes.
 #[derive(FromPyObject)]
-pub(crate) struct PieceArrays<'py> {
+pub(crate) struct PieceAttributes<'py> {
     document: PyReadonlyArray1<'py, u32>,
     start: PyReadonlyArray1<'py, u32>,
     length: PyReadonlyArray1<'py, u32>,
 }
 
-impl PieceArrays<'_> {
-    fn as_slices(&self) -> PyResult<PieceSlices<'_>> {
+impl PieceAttributes<'_> {
+    pub(crate) fn as_slices(&self) -> PyResult<PieceSlices<'_>> {
         Ok(PieceSlices {
             document: self.document.as_slice()?,
             start: self.start.as_slice()?,
             length: self.length.as_slice()?,
         })
     }
-}
 
-/// Pieces laid out in sequences: a `PackPlan` of Python, or a selection of its sequences.
-#[derive(FromPyObject)]
-pub(crate) struct LayoutArrays<'py> {
-    capacity: u32,
-    bos: bool,
-    eos: bool,
-    pieces: PieceArrays<'py>,
-    sequence_offsets: PyReadonlyArray1<'py, i64>,
-}
-
-impl LayoutArrays<'_> {
-    fn framing(&self) -> Framing {
-        Framing { bos: self.bos, eos: self.eos }
+    fn to_pieces(&self) -> PyResult<Pieces> {
+        let PieceSlices { document, start, length } = self.as_slices()?;
+        Ok(Pieces { document: document.to_vec(), start: start.to_vec(), length: length.to_vec() })
     }
+}
 
-    /// Runs `work` on the checked layout with the GIL released.
-    fn detached<T: Send>(
-        &self,
-        py: Python<'_>,
-        work: impl FnOnce(&Layout<'_>) -> portmanteau_pack::Result<T> + Send,
-    ) -> PyResult<T> {
-        let (capacity, framing, pieces) = (self.capacity, self.framing(), self.pieces.as_slices()?);
-        let offsets = self.sequence_offsets.as_slice()?;
-        detached(py, || {
-            // A negative offset becomes one that is out of range, which the layout refuses.
-            let offsets: Vec<u64> = offsets.iter().map(|offset| offset.cast_unsigned()).collect();
-            work(&Layout::new(capacity, framing, pieces, &offsets)?)
+/// A `PackPlan` of Python.
+#[derive(FromPyObject)]
+pub(crate) struct PlanAttributes<'py> {
+    format: FormatAttributes,
+    document_lengths: PyReadonlyArray1<'py, u32>,
+    piece_numbers: PyReadonlyArray1<'py, u32>,
+    sequence_offsets: PyReadonlyArray1<'py, i64>,
+    cut_pieces: PieceAttributes<'py>,
+}
+
+impl PlanAttributes<'_> {
+    fn table(&self) -> PyResult<PieceTable<'_>> {
+        Ok(PieceTable {
+            document_lengths: self.document_lengths.as_slice()?,
+            framing: SequenceFormat::from(self.format).document_framing,
+            cut_pieces: self.cut_pieces.as_slices()?,
         })
     }
+
+    /// Offsets as the crate has them: a negative one becomes one that is out of range, which it refuses.
+    fn offsets(&self) -> PyResult<Vec<u64>> {
+        Ok(self.sequence_offsets.as_slice()?.iter().map(|offset| offset.cast_unsigned()).collect())
+    }
 }
 
-/// Plans how documents of these lengths stand in sequences; gives the arrays of the plan by name.
+/// Plans how documents of these lengths stand in sequences; gives the arrays of the plan by name. With `most_tokens`, as a
+/// stream in which so many tokens wait.
 #[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "one argument for each option of portmanteau.pack")]
 pub(crate) fn pack_plan<'py>(
     py: Python<'py>,
     lengths: PyReadonlyArray1<'py, u32>,
-    capacity: u32,
-    strategy: &str,
-    long_documents: &str,
-    max_documents_per_sequence: Option<NonZeroU32>,
-    bos: bool,
-    eos: bool,
+    options: OptionItems,
+    constraints: ConstraintItems<'py>,
+    most_tokens: Option<u64>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let lengths = lengths.as_slice()?;
+    let constraints = constraints.constraints()?;
     let plan = detached(py, || {
-        let options = PackOptions {
-            capacity,
-            strategy: strategy.parse()?,
-            long_documents: long_documents.parse()?,
-            max_documents_per_sequence,
-            framing: Framing { bos, eos },
-        };
-        pack(lengths, &options)
+        let options = options.parse()?;
+        match most_tokens {
+            Some(most_tokens) => pack_in_windows(lengths, &options, &constraints, most_tokens),
+            None => pack(lengths, &options, &constraints),
+        }
     })?;
-    let offsets: Vec<i64> = plan.sequence_offsets.iter().map(|offset| offset.cast_signed()).collect();
+    plan_arrays(py, plan)
+}
+
+/// Makes one plan of several; `dropped` has what each of them dropped.
+#[pyfunction]
+pub(crate) fn pack_merge<'py>(
+    py: Python<'py>,
+    plans: Vec<(PlanAttributes<'py>, PieceAttributes<'py>)>,
+    least_tokens: u32,
+    max_documents_per_sequence: Option<NonZeroU32>,
+) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyArray1<u32>>)> {
+    let mut owned = Vec::with_capacity(plans.len());
+    for (plan, dropped) in &plans {
+        owned.push(PackPlan {
+            format: plan.format.into(),
+            n_documents: plan.document_lengths.as_slice()?.len(),
+            piece_numbers: plan.piece_numbers.as_slice()?.to_vec(),
+            cut_pieces: plan.cut_pieces.to_pieces()?,
+            sequence_offsets: plan.offsets()?,
+            dropped: dropped.to_pieces()?,
+        });
+    }
+    let lengths: Vec<&[u32]> =
+        plans.iter().map(|(plan, _)| plan.document_lengths.as_slice()).collect::<Result<_, _>>()?;
+    let (plan, lengths) = detached(py, || {
+        let shards: Vec<(&PackPlan, &[u32])> = owned.iter().zip(lengths).collect();
+        merge(&shards, least_tokens, max_documents_per_sequence)
+    })?;
+    Ok((plan_arrays(py, plan)?, lengths.into_pyarray(py)))
+}
+
+fn plan_arrays(py: Python<'_>, plan: PackPlan) -> PyResult<Bound<'_, PyDict>> {
+    let offsets: Vec<i64> = plan.sequence_offsets.into_iter().map(u64::cast_signed).collect();
     let arrays = PyDict::new(py);
-    arrays.set_item("document", plan.pieces.document.into_pyarray(py))?;
-    arrays.set_item("start", plan.pieces.start.into_pyarray(py))?;
-    arrays.set_item("length", plan.pieces.length.into_pyarray(py))?;
+    arrays.set_item("piece_numbers", plan.piece_numbers.into_pyarray(py))?;
     arrays.set_item("sequence_offsets", offsets.into_pyarray(py))?;
-    arrays.set_item("dropped_document", plan.dropped.document.into_pyarray(py))?;
-    arrays.set_item("dropped_start", plan.dropped.start.into_pyarray(py))?;
-    arrays.set_item("dropped_length", plan.dropped.length.into_pyarray(py))?;
+    arrays.set_item("cut_pieces", piece_arrays(py, plan.cut_pieces))?;
+    arrays.set_item("dropped", piece_arrays(py, plan.dropped))?;
     Ok(arrays)
 }
 
-/// The rank of every item, so that the sums of their costs are about equal.
-#[pyfunction]
-pub(crate) fn balance_items<'py>(
-    py: Python<'py>,
-    costs: PyReadonlyArray1<'py, f64>,
-    n_ranks: usize,
-    method: &str,
-    equal_counts: bool,
-) -> PyResult<Bound<'py, PyArray1<u32>>> {
-    let costs = costs.as_slice()?;
-    let ranks = detached(py, || balance(costs, n_ranks, method.parse()?, equal_counts))?;
-    Ok(ranks.into_pyarray(py))
+/// Document, start and length, each an array.
+type PieceArrays<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>);
+
+fn piece_arrays(py: Python<'_>, pieces: Pieces) -> PieceArrays<'_> {
+    let Pieces { document, start, length } = pieces;
+    (document.into_pyarray(py), start.into_pyarray(py), length.into_pyarray(py))
 }
 
-/// For every row of `n_ranks` × `per_rank` costs, the places in it in order of ranks, which get about equal sums.
+/// Document, start and length of pieces, and where sequences start among them.
+type TakenArrays<'py> = (PieceArrays<'py>, Bound<'py, PyArray1<i64>>);
+
+/// The pieces of some sequences, one after the other, or of all.
 #[pyfunction]
-pub(crate) fn balance_rows<'py>(
+pub(crate) fn pack_take<'py>(
     py: Python<'py>,
-    costs: PyReadonlyArray2<'py, f64>,
-    n_ranks: usize,
-) -> PyResult<Bound<'py, PyArray1<i64>>> {
-    let (row, costs) = (costs.shape()[1], costs.as_slice()?);
-    let places = detached(py, || {
-        let mut places = Vec::with_capacity(costs.len());
-        for costs in costs.chunks_exact(row.max(1)) {
-            let ranks = balance(costs, n_ranks, Balancing::LongestFirst, true)?;
-            let mut by_rank: Vec<(u32, i64)> = ranks.into_iter().zip(0..).collect();
-            by_rank.sort_unstable();
-            places.extend(by_rank.into_iter().map(|(_, place)| place));
+    plan: PlanAttributes<'py>,
+    sequences: Option<PyReadonlyArray1<'py, i64>>,
+) -> PyResult<TakenArrays<'py>> {
+    let (table, numbers) = (plan.table()?, plan.piece_numbers.as_slice()?);
+    let bounds = plan.sequence_offsets.as_slice()?;
+    let sequences = sequences.as_ref().map(|sequences| sequences.as_slice()).transpose()?;
+    let (pieces, offsets) = detached(py, || {
+        let Some(sequences) = sequences else {
+            return Ok::<_, Error>((table.expand(numbers)?, bounds.to_vec()));
+        };
+        let mut taken = Vec::new();
+        let mut offsets = Vec::with_capacity(sequences.len() + 1);
+        offsets.push(0);
+        for &sequence in sequences {
+            let bound = |index: i64| usize::try_from(*bounds.get(usize::try_from(index).ok()?)?).ok();
+            let range = bound(sequence).zip(sequence.checked_add(1).and_then(bound));
+            let of_sequence = range.and_then(|(start, end)| numbers.get(start..end)).ok_or_else(|| {
+                Error::new(format!("there is no sequence {sequence}, or the plan is damaged"))
+            })?;
+            taken.extend_from_slice(of_sequence);
+            offsets.push(taken.len() as i64);
         }
-        Ok::<_, Error>(places)
+        Ok((table.expand(&taken)?, offsets))
     })?;
-    Ok(places.into_pyarray(py))
+    Ok((piece_arrays(py, pieces), offsets.into_pyarray(py)))
 }
 
 /// Proves that a plan holds every token of documents with these lengths exactly once, and nothing is over capacity.
 #[pyfunction]
 pub(crate) fn pack_verify<'py>(
     py: Python<'py>,
-    layout: LayoutArrays<'py>,
-    dropped: PieceArrays<'py>,
-    n_documents: usize,
+    plan: PlanAttributes<'py>,
+    dropped: PieceAttributes<'py>,
     lengths: PyReadonlyArray1<'py, u32>,
 ) -> PyResult<()> {
-    let (pieces, dropped) = (layout.pieces.as_slices()?, dropped.as_slices()?);
-    let (framing, lengths) = (layout.framing(), lengths.as_slice()?);
-    layout.detached(py, |_| verify_conservation(pieces, dropped, framing, n_documents, lengths))
-}
-
-/// The number of ids in every document, as planned.
-#[pyfunction]
-pub(crate) fn pack_document_lengths<'py>(
-    py: Python<'py>,
-    layout: LayoutArrays<'py>,
-    dropped: PieceArrays<'py>,
-    n_documents: usize,
-) -> PyResult<Bound<'py, PyArray1<u32>>> {
-    let (pieces, dropped, framing) = (layout.pieces.as_slices()?, dropped.as_slices()?, layout.framing());
-    let lengths = layout.detached(py, |_| Ok(planned_lengths(pieces, dropped, framing, n_documents)))?;
-    Ok(lengths.into_pyarray(py))
-}
-
-/// A matrix of ids to fill, in one of the dtypes that models take.
-#[derive(FromPyObject)]
-pub(crate) enum IdsOut<'py> {
-    Uint32(PyReadwriteArray2<'py, u32>),
-    Int32(PyReadwriteArray2<'py, i32>),
-    Int64(PyReadwriteArray2<'py, i64>),
-}
-
-/// Fills `out` with the ids of every position.
-#[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "the batch and the ids that fill what it does not")]
-pub(crate) fn pack_input_ids<'py>(
-    py: Python<'py>,
-    layout: LayoutArrays<'py>,
-    ids: PyReadonlyArray1<'py, u32>,
-    offsets: PyReadonlyArray1<'py, i64>,
-    pad_id: u32,
-    bos_id: Option<u32>,
-    eos_id: Option<u32>,
-    out: IdsOut<'py>,
-) -> PyResult<()> {
-    let (ids, offsets) = (ids.as_slice()?, offsets.as_slice()?);
-    let fill = FillIds { pad: pad_id, bos: bos_id, eos: eos_id };
-    match out {
-        IdsOut::Uint32(mut out) => fill_ids(py, &layout, ids, offsets, fill, out.as_slice_mut()?),
-        IdsOut::Int32(mut out) => fill_ids(py, &layout, ids, offsets, fill, out.as_slice_mut()?),
-        IdsOut::Int64(mut out) => fill_ids(py, &layout, ids, offsets, fill, out.as_slice_mut()?),
-    }
-}
-
-fn fill_ids<T: Copy + Send + TryFrom<u32>>(
-    py: Python<'_>,
-    layout: &LayoutArrays<'_>,
-    ids: &[u32],
-    offsets: &[i64],
-    fill: FillIds,
-    out: &mut [T],
-) -> PyResult<()> {
-    layout.detached(py, |layout| layout.input_ids(&Documents::new(ids, offsets)?, fill, out))
-}
-
-/// Fills `out` with positions, from 0 on in every piece.
-#[pyfunction]
-pub(crate) fn pack_position_ids<'py>(
-    py: Python<'py>,
-    layout: LayoutArrays<'py>,
-    mut out: PyReadwriteArray2<'py, i32>,
-) -> PyResult<()> {
-    let out = out.as_slice_mut()?;
-    layout.detached(py, |layout| layout.position_ids(out))
-}
-
-/// Fills `out` with segment numbers, from 1 on in every sequence.
-#[pyfunction]
-pub(crate) fn pack_segment_ids<'py>(
-    py: Python<'py>,
-    layout: LayoutArrays<'py>,
-    mut out: PyReadwriteArray2<'py, i32>,
-) -> PyResult<()> {
-    let out = out.as_slice_mut()?;
-    layout.detached(py, |layout| layout.segment_ids(out))
-}
-
-/// A matrix of ids to read, in one of the dtypes that models take.
-#[derive(FromPyObject)]
-pub(crate) enum IdsIn<'py> {
-    Uint32(PyReadonlyArray2<'py, u32>),
-    Int32(PyReadonlyArray2<'py, i32>),
-    Int64(PyReadonlyArray2<'py, i64>),
-}
-
-/// Fills `out` with labels.
-#[pyfunction]
-pub(crate) fn pack_labels<'py>(
-    py: Python<'py>,
-    layout: LayoutArrays<'py>,
-    input_ids: IdsIn<'py>,
-    mut out: PyReadwriteArray2<'py, i64>,
-) -> PyResult<()> {
-    let out = out.as_slice_mut()?;
-    match input_ids {
-        IdsIn::Uint32(ids) => fill_labels(py, &layout, ids.as_slice()?, out),
-        IdsIn::Int32(ids) => fill_labels(py, &layout, ids.as_slice()?, out),
-        IdsIn::Int64(ids) => fill_labels(py, &layout, ids.as_slice()?, out),
-    }
-}
-
-fn fill_labels<T: Copy + Send + Sync + Into<i64>>(
-    py: Python<'_>,
-    layout: &LayoutArrays<'_>,
-    input_ids: &[T],
-    out: &mut [i64],
-) -> PyResult<()> {
-    layout.detached(py, |layout| layout.labels(input_ids, out))
+    let (table, numbers, offsets) = (plan.table()?, plan.piece_numbers.as_slice()?, plan.offsets()?);
+    let (dropped, lengths) = (dropped.as_slices()?, lengths.as_slice()?);
+    let format = plan.format.into();
+    detached(py, || {
+        let pieces = table.expand(numbers)?;
+        Layout::new(format, pieces.as_slices(), &offsets)?;
+        if lengths.len() == table.document_lengths.len() {
+            return verify_conservation(pieces.as_slices(), dropped, format, lengths);
+        }
+        let planned = table.document_lengths.len();
+        let message = format!("the plan is for {planned} documents, but there are {}", lengths.len());
+        Err(Error::new(message).in_document(planned.min(lengths.len())))
+    })
 }

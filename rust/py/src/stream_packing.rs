@@ -1,34 +1,18 @@
-//! `_rust.StreamPacker`: documents that are packed while they come, for `portmanteau.stream_packing`.
+//! `_rust.StreamPacker`: documents that are packed while they come, for `portmanteau.packing.stream`.
 
 use crate::errors::{detached, exception, IntoException};
+use crate::packing::OptionItems;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
-use portmanteau_pack::{Error, Framing, PackOptions, StreamPacker, Streamed, Waiting};
+use portmanteau_pack::{StreamPacker, Streamed, Waiting};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use std::num::NonZeroU32;
 
-/// What a stream is packed by.
+/// What a stream is packed by, beside the options of `pack`.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-struct StreamOptions {
-    capacity: u32,
-    long_documents: String,
-    max_documents_per_sequence: Option<NonZeroU32>,
-    bos: bool,
-    eos: bool,
+struct StreamItems {
     most_tokens: u64,
     seed: Option<u64>,
-}
-
-impl StreamOptions {
-    fn pack_options(&self) -> Result<PackOptions, Error> {
-        Ok(PackOptions {
-            long_documents: self.long_documents.parse()?,
-            max_documents_per_sequence: self.max_documents_per_sequence,
-            framing: Framing { bos: self.bos, eos: self.eos },
-            ..PackOptions::new(self.capacity)
-        })
-    }
 }
 
 /// Pieces that wait, as arrays.
@@ -60,17 +44,18 @@ pub(crate) struct PyStreamPacker(StreamPacker);
 impl PyStreamPacker {
     /// An empty stream, or one as it was after `n_documents`, with what waited then.
     #[new]
-    #[pyo3(signature = (options, n_documents = 0, waiting = None))]
+    #[pyo3(signature = (options, stream, n_documents = 0, waiting = None))]
     fn new(
         py: Python<'_>,
-        options: StreamOptions,
+        options: OptionItems,
+        stream: StreamItems,
         n_documents: u64,
         waiting: Option<WaitingArrays<'_>>,
     ) -> PyResult<Self> {
         let waiting = waiting.map_or(Ok(Vec::new()), |arrays| arrays.pieces())?;
-        let packer = options.pack_options().and_then(|pack| {
-            let packer = StreamPacker::resume(pack, options.most_tokens, n_documents, &waiting)?;
-            Ok(match options.seed {
+        let packer = options.parse().and_then(|pack| {
+            let packer = StreamPacker::resume(pack, stream.most_tokens, n_documents, &waiting)?;
+            Ok(match stream.seed {
                 Some(seed) => packer.shuffled(seed),
                 None => packer,
             })

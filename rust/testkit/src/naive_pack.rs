@@ -13,18 +13,36 @@ pub struct NaivePiece {
 }
 
 /// How to pack; the names are those of the fast packer's options.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct NaiveOptions {
     /// Most tokens in a sequence.
     pub capacity: usize,
-    /// `best_fit_decreasing`, `first_fit_decreasing` or `concat`.
+    /// `best_fit_decreasing`, `first_fit_decreasing`, `next_fit`, `concat` or `buckets`.
     pub strategy: String,
-    /// `split`, `truncate`, `drop` or `error`.
+    /// `split`, `power_of_two`, `truncate`, `truncate_left`, `drop` or `error`.
     pub long_documents: String,
     /// Most pieces in a sequence.
     pub max_documents: Option<usize>,
-    /// Tokens added to every document that is not empty (one for a BOS, one for an EOS).
-    pub added_tokens: usize,
+    /// Whether a token stands before every document that is not empty.
+    pub bos: bool,
+    /// Whether a token stands after every document that is not empty.
+    pub eos: bool,
+    /// How many tokens stand around every sequence.
+    pub sequence_tokens: usize,
+    /// How many tokens two pieces of a document that was split share; none if 0.
+    pub overlap: usize,
+    /// Every piece takes a multiple of this; no alignment if 0.
+    pub align: usize,
+    /// Sequences with fewer tokens are left out.
+    pub least_tokens: usize,
+    /// For each document and each of its ids, whether a piece may end there; everywhere if there are no documents.
+    pub may_cut_after: Vec<Vec<bool>>,
+    /// For each document, the group that shares a sequence.
+    pub together: Vec<Option<u32>>,
+    /// For each document, the group of which no two pieces share a sequence.
+    pub apart: Vec<Option<u32>>,
+    /// For each document, how much it has of a second quantity; and how much of it a sequence takes.
+    pub secondary: (Vec<usize>, usize),
 }
 
 /// The sequences, in order, each with its pieces in order; and what lies in none of them.
@@ -36,44 +54,123 @@ pub struct NaivePlan {
     pub dropped: Vec<NaivePiece>,
 }
 
+impl NaiveOptions {
+    /// What a sequence takes: a multiple of the alignment, without the tokens around it.
+    fn room(&self) -> usize {
+        let room = self.capacity - self.sequence_tokens;
+        room - room % self.align.max(1)
+    }
+
+    /// How much a piece of this length takes.
+    fn weight(&self, length: usize) -> usize {
+        length.next_multiple_of(self.align.max(1))
+    }
+}
+
 /// Packs documents of these lengths.
 ///
 /// # Errors
-/// The index of the first document that is longer than the capacity, where `long_documents` is `error`.
+/// The index of the first document that is longer than a sequence takes, where `long_documents` is `error`.
 pub fn pack(lengths: &[usize], options: &NaiveOptions) -> Result<NaivePlan, usize> {
-    let cut_freely = options.strategy == "concat" && options.long_documents == "split";
+    let mut plan = NaivePlan::default();
     let mut pieces = Vec::new();
-    let mut dropped = Vec::new();
     for (document, &length) in lengths.iter().enumerate() {
-        if length == 0 {
-            continue;
-        }
-        let length = length + options.added_tokens;
-        if length <= options.capacity || cut_freely {
-            pieces.push(NaivePiece { document, start: 0, length });
-            continue;
-        }
-        match options.long_documents.as_str() {
-            "split" => {
-                for start in (0..length).step_by(options.capacity) {
-                    let length = options.capacity.min(length - start);
-                    pieces.push(NaivePiece { document, start, length });
-                }
-            }
-            "truncate" => {
-                pieces.push(NaivePiece { document, start: 0, length: options.capacity });
-                let length = length - options.capacity;
-                dropped.push(NaivePiece { document, start: options.capacity, length });
-            }
-            "drop" => dropped.push(NaivePiece { document, start: 0, length }),
-            _ => return Err(document),
+        if length > 0 {
+            let length = length + usize::from(options.bos) + usize::from(options.eos);
+            cut(document, length, options, &mut pieces, &mut plan.dropped)?;
         }
     }
     let sequences = match options.strategy.as_str() {
         "concat" => concat(&pieces, options),
-        strategy => place_decreasing(&pieces, options, strategy == "best_fit_decreasing"),
+        "buckets" => {
+            pieces.sort_by_key(|piece| (usize::MAX - options.weight(piece.length), *piece));
+            pieces.into_iter().map(|piece| vec![piece]).collect()
+        }
+        _ => place(&items(&pieces, options), options),
     };
-    Ok(NaivePlan { sequences, dropped })
+    for sequence in sequences {
+        if tokens(&sequence) + options.sequence_tokens < options.least_tokens {
+            plan.dropped.extend(sequence);
+        } else {
+            plan.sequences.push(sequence);
+        }
+    }
+    plan.dropped.sort();
+    Ok(plan)
+}
+
+/// The pieces of a document whose stream has this length, and what of it is left out.
+fn cut(
+    document: usize,
+    length: usize,
+    options: &NaiveOptions,
+    pieces: &mut Vec<NaivePiece>,
+    dropped: &mut Vec<NaivePiece>,
+) -> Result<(), usize> {
+    let (room, strategy) = (options.room(), options.strategy.as_str());
+    let piece = |start, length| NaivePiece { document, start, length };
+    let is_whole = length <= room || (strategy == "concat" && options.long_documents == "split");
+    if is_whole && strategy != "buckets" {
+        pieces.push(piece(0, length));
+        return Ok(());
+    }
+    let powers_of_two = |pieces: &mut Vec<NaivePiece>| {
+        let mut start = 0;
+        while start < length {
+            let fits = |&power: &usize| power <= room && power <= length - start;
+            let power = (0..31).rev().map(|exponent| 1 << exponent).find(fits).unwrap_or(1);
+            pieces.push(piece(start, power));
+            start += power;
+        }
+    };
+    match options.long_documents.as_str() {
+        _ if strategy == "buckets" => powers_of_two(pieces),
+        "power_of_two" => powers_of_two(pieces),
+        "split" => {
+            let mut start = 0;
+            while length - start > room {
+                // The last place where a cut is allowed and something new is in the piece; or as far as it goes.
+                let id_before = |end: usize| (end - 1).checked_sub(usize::from(options.bos));
+                let is_allowed = |&end: &usize| match options.may_cut_after.get(document) {
+                    None => true,
+                    Some(allowed) => {
+                        id_before(end).and_then(|id| allowed.get(id)).is_some_and(|&allowed| allowed)
+                    }
+                };
+                let ends = start + options.overlap + 1..=start + room;
+                let end = ends.rev().find(is_allowed).unwrap_or(start + room);
+                pieces.push(piece(start, end - start));
+                start = end - options.overlap;
+            }
+            pieces.push(piece(start, length - start));
+        }
+        "truncate" => {
+            pieces.push(piece(0, room));
+            dropped.push(piece(room, length - room));
+        }
+        "truncate_left" => {
+            dropped.push(piece(0, length - room));
+            pieces.push(piece(length - room, room));
+        }
+        "drop" => dropped.push(piece(0, length)),
+        _ => return Err(document),
+    }
+    Ok(())
+}
+
+/// Pieces that are placed as one: those of documents that must be together. In order of their first pieces.
+fn items(pieces: &[NaivePiece], options: &NaiveOptions) -> Vec<Vec<NaivePiece>> {
+    let group = |piece: &NaivePiece| options.together.get(piece.document).copied().flatten();
+    let mut items: Vec<Vec<NaivePiece>> = Vec::new();
+    for piece in pieces {
+        let of_group =
+            items.iter_mut().find(|item| group(piece).is_some() && group(&item[0]) == group(piece));
+        match of_group {
+            Some(item) => item.push(*piece),
+            None => items.push(vec![*piece]),
+        }
+    }
+    items
 }
 
 /// Packs documents that come one after the other, of which at most `most_tokens` wait; the rule is in
@@ -102,6 +199,31 @@ pub fn pack_stream(
     Ok(plan)
 }
 
+/// One plan of the plans of shards: documents are numbered through, sequences with fewer than `least_tokens` tokens are
+/// packed anew, all together, and come last.
+pub fn merge(shards: &[(NaivePlan, usize)], options: &NaiveOptions, least_tokens: usize) -> NaivePlan {
+    let mut merged = NaivePlan::default();
+    let mut moved = Vec::new();
+    let mut first_document = 0;
+    for (plan, n_documents) in shards {
+        let in_merged =
+            |piece: &NaivePiece| NaivePiece { document: first_document + piece.document, ..*piece };
+        for sequence in &plan.sequences {
+            let sequence: Vec<NaivePiece> = sequence.iter().map(in_merged).collect();
+            if tokens(&sequence) + options.sequence_tokens < least_tokens {
+                moved.extend(sequence);
+            } else {
+                merged.sequences.push(sequence);
+            }
+        }
+        merged.dropped.extend(plan.dropped.iter().map(in_merged));
+        first_document += n_documents;
+    }
+    moved.sort();
+    merged.sequences.extend(place(&items(&moved, options), options));
+    merged
+}
+
 /// Packs what waits; sequences that are full, and those with a piece that has waited long, leave.
 fn round(pool: &mut Vec<(NaivePiece, usize)>, options: &NaiveOptions, all: bool, plan: &mut NaivePlan) {
     let pieces: Vec<NaivePiece> = pool.iter().map(|(piece, _)| *piece).collect();
@@ -109,8 +231,10 @@ fn round(pool: &mut Vec<(NaivePiece, usize)>, options: &NaiveOptions, all: bool,
         pool.iter().find(|(waiting, _)| waiting == piece).map_or(0, |(_, n_rounds)| *n_rounds)
     };
     // What must leave is placed first.
-    let sequences = place_decreasing_behind(&pieces, options, true, |piece| rounds_of(piece) == 8);
-    let room = |sequence: &[NaivePiece]| options.capacity - tokens(sequence);
+    let mut items: Vec<Vec<NaivePiece>> = pieces.iter().map(|piece| vec![*piece]).collect();
+    items.sort_by_key(|item| (rounds_of(&item[0]) != 8, usize::MAX - weight(item, options), item[0]));
+    let sequences = place_in_order(&items, options);
+    let room = |sequence: &[NaivePiece]| options.room() - weight(sequence, options);
     let mut leaves: Vec<bool> = sequences
         .iter()
         .map(|sequence| {
@@ -143,60 +267,60 @@ fn concat(pieces: &[NaivePiece], options: &NaiveOptions) -> Vec<Vec<NaivePiece>>
     let mut sequences: Vec<Vec<NaivePiece>> = Vec::new();
     for piece in pieces {
         for token in piece.start..piece.start + piece.length {
-            let has_room = sequences.last().is_some_and(|sequence| tokens(sequence) < options.capacity);
-            let continues = has_room && token > piece.start;
-            if continues {
-                if let Some(last) = sequences.last_mut().and_then(|sequence| sequence.last_mut()) {
-                    last.length += 1;
+            // The last piece goes on as long as it may.
+            if let Some(sequence) = sequences.last_mut().filter(|_| token > piece.start) {
+                let last = sequence.len() - 1;
+                sequence[last].length += 1;
+                if weight(sequence, options) <= options.room() {
+                    continue;
                 }
-                continue;
+                sequence[last].length -= 1;
             }
-            let takes_another = sequences.last().is_some_and(|sequence| takes_a_piece(sequence, options));
-            if !(has_room && takes_another) {
+            let new = NaivePiece { document: piece.document, start: token, length: 1 };
+            let takes_it = sequences
+                .last()
+                .is_some_and(|sequence| takes(sequence, &[new], options) && token == piece.start);
+            if !takes_it {
                 sequences.push(Vec::new());
             }
             if let Some(sequence) = sequences.last_mut() {
-                sequence.push(NaivePiece { document: piece.document, start: token, length: 1 });
+                sequence.push(new);
             }
         }
     }
     sequences
 }
 
-/// The longest piece first; of equal ones the first document's, then the one that starts first.
-fn place_decreasing(pieces: &[NaivePiece], options: &NaiveOptions, best_fit: bool) -> Vec<Vec<NaivePiece>> {
-    place_decreasing_behind(pieces, options, best_fit, |_| false)
+/// Every item into a sequence: for next fit in their order, and else the heaviest first; of equal ones, the first.
+fn place(items: &[Vec<NaivePiece>], options: &NaiveOptions) -> Vec<Vec<NaivePiece>> {
+    let mut items = items.to_vec();
+    if options.strategy != "next_fit" {
+        items.sort_by_key(|item| (usize::MAX - weight(item, options), item[0]));
+    }
+    place_in_order(&items, options)
 }
 
-/// The same, but some pieces are placed before all others.
-fn place_decreasing_behind(
-    pieces: &[NaivePiece],
-    options: &NaiveOptions,
-    best_fit: bool,
-    is_first: impl Fn(&NaivePiece) -> bool,
-) -> Vec<Vec<NaivePiece>> {
-    let mut pieces = pieces.to_vec();
-    pieces.sort_by_key(|piece| (!is_first(piece), usize::MAX - piece.length, piece.document, piece.start));
-
+/// Every item into the sequence that the strategy chooses among those that take it, or into a new one.
+fn place_in_order(items: &[Vec<NaivePiece>], options: &NaiveOptions) -> Vec<Vec<NaivePiece>> {
     let mut sequences: Vec<Vec<NaivePiece>> = Vec::new();
     let mut last_touched: Vec<usize> = Vec::new();
-    for (time, piece) in pieces.into_iter().enumerate() {
-        let room = |sequence: usize| options.capacity - tokens(&sequences[sequence]);
-        let fitting = (0..sequences.len()).filter(|&sequence| {
-            room(sequence) >= piece.length && takes_a_piece(&sequences[sequence], options)
-        });
-        let chosen = if best_fit {
+    for (time, item) in items.iter().enumerate() {
+        let room = |sequence: usize| options.room() - weight(&sequences[sequence], options);
+        let mut taking = (0..sequences.len()).filter(|&sequence| takes(&sequences[sequence], item, options));
+        let chosen = match options.strategy.as_str() {
             // The least room; among equals, the sequence that a piece was put into last.
-            fitting.min_by_key(|&sequence| (room(sequence), usize::MAX - last_touched[sequence]))
-        } else {
-            fitting.min()
+            "best_fit_decreasing" => {
+                taking.min_by_key(|&sequence| (room(sequence), usize::MAX - last_touched[sequence]))
+            }
+            "first_fit_decreasing" => taking.next(),
+            _ => taking.find(|&sequence| sequence + 1 == sequences.len()),
         };
         let sequence = chosen.unwrap_or_else(|| {
             sequences.push(Vec::new());
             last_touched.push(0);
             sequences.len() - 1
         });
-        sequences[sequence].push(piece);
+        sequences[sequence].extend(item);
         last_touched[sequence] = time;
     }
     for sequence in &mut sequences {
@@ -205,10 +329,26 @@ fn place_decreasing_behind(
     sequences
 }
 
-fn tokens(sequence: &[NaivePiece]) -> usize {
-    sequence.iter().map(|piece| piece.length).sum()
+/// Whether a sequence takes these pieces too.
+fn takes(sequence: &[NaivePiece], item: &[NaivePiece], options: &NaiveOptions) -> bool {
+    let (amounts, most) = &options.secondary;
+    let amount =
+        |pieces: &[NaivePiece]| pieces.iter().filter_map(|piece| amounts.get(piece.document)).sum::<usize>();
+    let group = |piece: &NaivePiece| options.apart.get(piece.document).copied().flatten();
+    let conflict = |piece: &NaivePiece| {
+        group(piece).is_some() && sequence.iter().any(|other| group(other) == group(piece))
+    };
+    weight(sequence, options) + weight(item, options) <= options.room()
+        && options.max_documents.is_none_or(|most| sequence.len() + item.len() <= most)
+        && amount(sequence) + amount(item) <= *most
+        && !item.iter().any(conflict)
 }
 
-fn takes_a_piece(sequence: &[NaivePiece], options: &NaiveOptions) -> bool {
-    options.max_documents.is_none_or(|most| sequence.len() < most)
+/// What pieces take of a sequence.
+fn weight(pieces: &[NaivePiece], options: &NaiveOptions) -> usize {
+    pieces.iter().map(|piece| options.weight(piece.length)).sum()
+}
+
+fn tokens(sequence: &[NaivePiece]) -> usize {
+    sequence.iter().map(|piece| piece.length).sum()
 }

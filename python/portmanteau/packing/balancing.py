@@ -12,7 +12,7 @@ from portmanteau.errors import PackingError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from portmanteau.packing import PackPlan
+    from portmanteau.packing.plan import PackPlan
 
 __all__ = ["balance", "steps_of"]
 
@@ -100,11 +100,9 @@ def _costs_of_sequences(plan: PackPlan, cost: str | npt.ArrayLike) -> npt.NDArra
         raise PackingError(
             f"cost is {cost!r}; it must be 'attention', 'tokens' or a number for each sequence"
         )
-    lengths = plan.pieces.length.astype(np.float64)
-    # Every sequence has a piece, so that no two starts are equal.
-    starts = plan.sequence_offsets[:-1]
-    each = lengths**2 if cost == "attention" else lengths
-    return np.add.reduceat(each, starts) if len(starts) else np.empty(0)
+    pieces = plan.pieces
+    of_plan = pieces.attention_cost if cost == "attention" else pieces.sums(pieces.length.astype(np.int64))
+    return of_plan.astype(np.float64)
 
 
 def _costs(costs: Any) -> npt.NDArray[np.float64]:

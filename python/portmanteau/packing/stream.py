@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from portmanteau import _rust
 from portmanteau.errors import PackingError
-from portmanteau.packing import (
-    _MAX_LENGTH,
-    Documents,
-    LongDocuments,
-    PackedSequences,
-    Pieces,
-    _documents,
-    _error,
-    _integer,
-)
+from portmanteau.packing.arguments import MAX_LENGTH, Documents, documents_of, error_in, integer, string
+from portmanteau.packing.format import SequenceFormat
+from portmanteau.packing.pieces import Pieces
+from portmanteau.packing.sequences import PackedSequences
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from portmanteau.packing.planning import LongDocuments
+
 __all__ = ["StreamPacker"]
 
-_STATE_VERSION = 1
+_STATE_VERSION = 2
 
 
 class StreamPacker:
@@ -58,10 +54,14 @@ class StreamPacker:
         window: int = 64,
         seed: int | None = None,
         long_documents: LongDocuments = "split",
+        overlap: int = 0,
         max_documents_per_sequence: int | None = None,
+        align: int = 1,
         pad_id: int = 0,
         bos_id: int | None = None,
+        bos: Literal["document", "sequence"] = "document",
         eos_id: int | None = None,
+        eos: Literal["document", "sequence"] = "document",
         dtype: Literal["uint32", "int32", "int64"] = "uint32",
     ) -> None:
         """Begins a stream.
@@ -73,10 +73,14 @@ class StreamPacker:
             seed: Sequences that come out in the same round are in the order of their first documents if this is
                 ``None``, and else in one that is drawn with it, from 0 to 2**64 - 1.
             long_documents: As for :func:`pack`.
+            overlap: As for :func:`pack`.
             max_documents_per_sequence: As for :func:`pack`.
+            align: As for :func:`pack`.
             pad_id: As for :meth:`PackPlan.apply`.
-            bos_id: A token before every document that is not empty, if given.
-            eos_id: A token after every document that is not empty, if given.
+            bos_id: If given, a token before every document that is not empty, or before every sequence.
+            bos: Which of both.
+            eos_id: If given, a token after every document that is not empty, or after every sequence.
+            eos: Which of both.
             dtype: Of ``input_ids``.
 
         Raises:
@@ -84,26 +88,33 @@ class StreamPacker:
         """
         if dtype not in ("uint32", "int32", "int64"):
             raise PackingError(f"dtype is {dtype!r}; use 'uint32', 'int32' or 'int64'")
-        if not isinstance(long_documents, str):
-            raise PackingError(f"long_documents is {long_documents!r}; it must be a string")
         most_id = 2**31 - 1 if dtype == "int32" else 2**32 - 1
-        self._pad_id = _integer("pad_id", pad_id, 0, most_id)
-        self._bos_id = None if bos_id is None else _integer("bos_id", bos_id, 0, most_id)
-        self._eos_id = None if eos_id is None else _integer("eos_id", eos_id, 0, most_id)
+        self._pad_id = integer("pad_id", pad_id, 0, most_id)
+        self._bos_id = None if bos_id is None else integer("bos_id", bos_id, 0, most_id)
+        self._eos_id = None if eos_id is None else integer("eos_id", eos_id, 0, most_id)
         self._dtype = dtype
-        capacity = _integer("capacity", capacity, 1, _MAX_LENGTH)
+        capacity = integer("capacity", capacity, 1, MAX_LENGTH)
         if (most := max_documents_per_sequence) is not None:
-            most = _integer("max_documents_per_sequence", most, 1, 2**32 - 1)
-        self._options: _rust.StreamOptions = {
-            "capacity": capacity,
-            "long_documents": long_documents,
+            most = integer("max_documents_per_sequence", most, 1, 2**32 - 1)
+        self._format = SequenceFormat.with_special_tokens(
+            capacity,
+            bos if bos_id is not None else False,
+            eos if eos_id is not None else False,
+            align=integer("align", align, 1, MAX_LENGTH),
+            overlap=integer("overlap", overlap, 0, MAX_LENGTH),
+        )
+        self._options: _rust.PackOptions = {
+            "format": self._format,
+            "strategy": "best_fit_decreasing",
+            "long_documents": string("long_documents", long_documents),
             "max_documents_per_sequence": most,
-            "bos": bos_id is not None,
-            "eos": eos_id is not None,
-            "most_tokens": _integer("window", window, 1, 2**32) * capacity,
-            "seed": None if seed is None else _integer("seed", seed, 0, 2**64 - 1),
+            "least_tokens": 0,
         }
-        self._core = _rust.StreamPacker(self._options)
+        self._stream: _rust.StreamOptions = {
+            "most_tokens": integer("window", window, 1, 2**32) * capacity,
+            "seed": None if seed is None else integer("seed", seed, 0, 2**64 - 1),
+        }
+        self._core = _rust.StreamPacker(self._options, self._stream)
         self._n_sequences = 0
         self._n_dropped_tokens = 0
         # The documents that waited when sequences came out last, and those that have come since.
@@ -112,7 +123,7 @@ class StreamPacker:
     def __repr__(self) -> str:
         return (
             f"StreamPacker({self.n_documents} documents came, {self.n_sequences} sequences of up to "
-            f"{self._options['capacity']} tokens left)"
+            f"{self._format.capacity} tokens left)"
         )
 
     @property
@@ -146,21 +157,21 @@ class StreamPacker:
 
         Amortized O(log P) a document, P being the pieces that wait; ids are copied a few times.
         """
-        ids, offsets = _documents(_as_batch(documents))
+        ids, offsets = documents_of(_as_batch(documents))
         ids = ids[: offsets[-1]]
         lengths = np.diff(offsets)
         if np.any(lengths < 0):
             raise PackingError("the offsets of a batch must ascend")
-        if self._dtype == "int32" and ids.size and ids.max() > _MAX_LENGTH:
+        if self._dtype == "int32" and ids.size and ids.max() > MAX_LENGTH:
             raise PackingError(f"id {ids.max()} does not fit int32; choose another dtype")
         first = self.n_documents
-        if lengths.size and lengths.max() > _MAX_LENGTH:
+        if lengths.size and lengths.max() > MAX_LENGTH:
             number = first + int(lengths.argmax())
-            message = f"has {lengths.max()} ids; a document may have at most {_MAX_LENGTH}"
-            raise _error(message, number)
+            message = f"has {lengths.max()} ids; a document may have at most {MAX_LENGTH}"
+            raise error_in(message, number)
         left = self._core.push(lengths.astype(np.uint32))
         numbers = np.arange(first, self.n_documents, dtype=np.uint64)
-        self._held.append(_Held(numbers, lengths.astype(np.uint32), ids.copy()))
+        self._held.append(_Held(numbers, lengths.astype(np.uint32), ids.astype(np.uint32)))
         return self._packed(left)
 
     def finish(self) -> PackedSequences:
@@ -174,18 +185,16 @@ class StreamPacker:
         held = _Held.all(self._held) if n_left else _Held.all([])
         document = held.places(left["document"]).astype(np.uint32)
         packed = PackedSequences(
-            capacity=self._options["capacity"],
-            bos=self._options["bos"],
-            eos=self._options["eos"],
-            pieces=Pieces(document, left["start"], left["length"], left["sequence_offsets"]),
+            format=self._format,
+            pieces=Pieces(document, left["start"], left["length"], left["sequence_offsets"], self._format),
             sequences=np.arange(self._n_sequences, self._n_sequences + n_left, dtype=np.int64),
             document_lengths=held.lengths[document],
-            input_ids=np.empty((n_left, self._options["capacity"]), self._dtype),
+            input_ids=np.empty((n_left, self._format.capacity), self._dtype),
             document_numbers=left["document"],
         )
         if n_left:
             fill = self._pad_id, self._bos_id, self._eos_id
-            _rust.pack_input_ids(packed, held.ids, held.offsets, *fill, packed.input_ids)
+            _rust.fill_input_ids(packed, held.ids, held.offsets, held.lengths, *fill, packed.input_ids)
             self._n_sequences += n_left
             self._held = [held.only(self._core.waiting()["document"])]
         return packed
@@ -260,16 +269,17 @@ class StreamPacker:
         if not is_whole or not np.array_equal(np.unique(waiting["document"]), held.numbers):
             raise PackingError("the state is damaged: what waits and its ids do not belong together")
         ends = waiting["start"].astype(np.int64) + waiting["length"]
-        framed = held.lengths.astype(np.int64) + self._options["bos"] + self._options["eos"]
+        framed = held.lengths.astype(np.int64) + self._format.tokens_around_document
         if np.any(ends > framed[held.places(waiting["document"])]):
             raise PackingError("the state is damaged: a piece that waits is longer than its document")
-        self._core = _rust.StreamPacker(self._options, counts[0], waiting)
+        self._core = _rust.StreamPacker(self._options, self._stream, counts[0], waiting)
         _, self._n_sequences, self._n_dropped_tokens = counts
         self._held = [held]
 
     def _all_options(self) -> dict[str, Any]:
         ids = {"pad_id": self._pad_id, "bos_id": self._bos_id, "eos_id": self._eos_id}
-        return {**self._options, **ids, "dtype": self._dtype}
+        options = {name: value for name, value in self._options.items() if name != "format"}
+        return {**asdict(self._format), **options, **self._stream, **ids, "dtype": self._dtype}
 
 
 @dataclass(frozen=True)
