@@ -3,6 +3,7 @@
 pub mod cases;
 pub mod folder;
 pub mod naive_encode;
+pub mod naive_histogram;
 pub mod naive_pack;
 pub mod naive_pretokenize;
 pub mod naive_train;
