@@ -3,12 +3,13 @@
 //!
 //! The strategies are those of Krell, Kosec, Perez and Fitzgibbon, "Efficient Sequence Packing without
 //! Cross-contamination" (2021, arXiv 2107.02027): two that put the pieces of one length into packs of others at once
-//! (`pack_first.rs`).
+//! (`pack_first.rs`), and one that looks at all ways to fill a sequence with up to three pieces (`nnls_histogram.rs`).
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::nnls_histogram::pack_by_least_squares;
 use crate::options::{by_name, PackOptions};
 use crate::pack_first::{pack_first, Room};
 
@@ -22,6 +23,10 @@ pub enum HistogramStrategy {
     /// The longest pieces first, each into the sequence with the least room that holds it. The sequences are those of
     /// [`crate::Strategy::BestFitDecreasing`], in O(D·log D·log capacity) time for D lengths.
     LongestPackFirst,
+    /// Full sequences of up to three pieces, as often as a least squares fit to the histogram has them, and longest pack
+    /// first for what is left. For where sequences must have few pieces: mostly, but not always, fewer sequences than
+    /// longest pack first makes with the same limit. O(capacity³) time, 0.3 seconds for a capacity of 512.
+    NonNegativeLeastSquares,
 }
 
 impl FromStr for HistogramStrategy {
@@ -31,6 +36,7 @@ impl FromStr for HistogramStrategy {
         let table = [
             ("shortest_pack_first", Self::ShortestPackFirst),
             ("longest_pack_first", Self::LongestPackFirst),
+            ("nnls_histogram", Self::NonNegativeLeastSquares),
         ];
         by_name("strategy", name, &table)
     }
@@ -103,11 +109,11 @@ impl Patterns {
 /// Packs `counts[length]` pieces of every length into sequences of at most `capacity` tokens, and at most `max_pieces`
 /// pieces where that is set. Pieces of length 0 are ignored. Every other piece is in exactly one sequence.
 ///
-/// [`HistogramStrategy`] says how, and what it costs.
+/// [`HistogramStrategy`] says how, and what it costs. With least squares, `max_pieces` is at most 3, and 3 if `None`.
 ///
 /// # Errors
-/// For a capacity that is 0 or above [`crate::MAX_LENGTH`]; pieces longer than the capacity; 2⁶⁴ tokens or more; and patterns
-/// of more than 2²⁶ lengths together.
+/// For a capacity that is 0 or above [`crate::MAX_LENGTH`]; pieces longer than the capacity; 2⁶⁴ tokens or more; patterns
+/// of more than 2²⁶ lengths together; and, with least squares, a capacity above 2,048 or more than 3 pieces.
 ///
 /// ```
 /// use portmanteau_pack::{pack_histogram, HistogramStrategy};
@@ -141,6 +147,7 @@ pub fn pack_histogram(
     let patterns = match strategy {
         HistogramStrategy::ShortestPackFirst => pack_first(counts, capacity, Room::Most, max_pieces)?,
         HistogramStrategy::LongestPackFirst => pack_first(counts, capacity, Room::Least, max_pieces)?,
+        HistogramStrategy::NonNegativeLeastSquares => pack_by_least_squares(counts, capacity, max_pieces)?,
     };
     Ok(Patterns::new(patterns))
 }

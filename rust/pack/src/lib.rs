@@ -42,6 +42,8 @@ mod histogram;
 mod layout;
 mod merge;
 mod next_fit;
+mod nnls;
+mod nnls_histogram;
 mod options;
 mod order;
 mod pack;
