@@ -42,6 +42,9 @@ def some_options(draw) -> dict:
                 "next_fit",
                 "concat",
                 "buckets",
+                "shortest_pack_first",
+                "longest_pack_first",
+                "nnls_histogram",
             ]
         )
     )

@@ -28,7 +28,7 @@ from portmanteau.errors import (
     UnsupportedError,
     VocabularyError,
 )
-from portmanteau.packing import PackedSequences, PackPlan, StreamPacker, balance, merge_plans, pack
+from portmanteau.packing import Histogram, PackedSequences, PackPlan, StreamPacker, balance, merge_plans, pack
 from portmanteau.streaming import TokenStream
 from portmanteau.tokenizer import Tokenizer
 from portmanteau.training import continue_training, train_bpe, train_superbpe
@@ -38,6 +38,7 @@ __all__ = [
     "EncodingError",
     "Error",
     "FileError",
+    "Histogram",
     "InternalError",
     "MissingDependencyError",
     "PackPlan",

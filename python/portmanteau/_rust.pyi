@@ -21,6 +21,7 @@ __all__ = [
     "fill_position_ids",
     "fill_segment_ids",
     "named_pretokenizers",
+    "pack_histogram",
     "pack_merge",
     "pack_plan",
     "pack_take",
@@ -219,6 +220,9 @@ def pack_plan(
     constraints: PackConstraints,
     most_tokens: int | None,
 ) -> dict[str, Any]: ...
+def pack_histogram(
+    counts: npt.NDArray[np.uint64], capacity: int, strategy: str, max_pieces: int | None
+) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64], npt.NDArray[np.uint64]]: ...
 def pack_merge(
     plans: Sequence[tuple[Any, Any]], least_tokens: int, max_documents_per_sequence: int | None
 ) -> tuple[dict[str, Any], npt.NDArray[np.uint32]]: ...

@@ -17,6 +17,7 @@ PackPlan(2 sequences of up to 8 tokens, 4 documents, 87.50 % full, best_fit_decr
 from portmanteau.packing.arguments import Documents
 from portmanteau.packing.balancing import balance
 from portmanteau.packing.format import SequenceFormat
+from portmanteau.packing.histogram import Histogram, HistogramPlan
 from portmanteau.packing.pieces import Pieces, PieceTable
 from portmanteau.packing.plan import PackPlan
 from portmanteau.packing.planning import merge_plans, pack
@@ -26,6 +27,8 @@ from portmanteau.packing.stream import StreamPacker
 
 __all__ = [
     "Documents",
+    "Histogram",
+    "HistogramPlan",
     "PackPlan",
     "PackedSequences",
     "PieceTable",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from portmanteau.packing.arguments import (
     string,
 )
 from portmanteau.packing.format import SequenceFormat, SpecialToken
+from portmanteau.packing.histogram import Histogram, HistogramPlan, pack_histogram
 from portmanteau.packing.pieces import PieceTable
 from portmanteau.packing.plan import PackPlan
 
@@ -28,10 +29,47 @@ if TYPE_CHECKING:
 
     from portmanteau.packing.arguments import Uint32Array
 
-Strategy = Literal["best_fit_decreasing", "first_fit_decreasing", "next_fit", "concat", "buckets"]
+Strategy = Literal[
+    "best_fit_decreasing",
+    "first_fit_decreasing",
+    "next_fit",
+    "concat",
+    "shortest_pack_first",
+    "longest_pack_first",
+    "nnls_histogram",
+    "buckets",
+]
 LongDocuments = Literal["split", "power_of_two", "truncate", "truncate_left", "drop", "error"]
 
 
+@overload
+def pack(
+    lengths: Histogram,
+    capacity: int,
+    *,
+    strategy: Strategy = ...,
+    max_documents_per_sequence: int | None = ...,
+) -> HistogramPlan: ...
+@overload
+def pack(
+    lengths: Any,
+    capacity: int,
+    *,
+    strategy: Strategy = ...,
+    long_documents: LongDocuments = ...,
+    overlap: int = ...,
+    may_cut_after: npt.ArrayLike | None = ...,
+    max_documents_per_sequence: int | None = ...,
+    bos: SpecialToken = ...,
+    eos: SpecialToken = ...,
+    align: int = ...,
+    min_fill: float = ...,
+    order: Literal["free", "window", "keep"] = ...,
+    window: int = ...,
+    together: npt.ArrayLike | None = ...,
+    apart: npt.ArrayLike | None = ...,
+    secondary: Mapping[str, tuple[npt.ArrayLike, int]] | None = ...,
+) -> PackPlan: ...
 def pack(
     lengths: Any,
     capacity: int,
@@ -50,21 +88,25 @@ def pack(
     together: npt.ArrayLike | None = None,
     apart: npt.ArrayLike | None = None,
     secondary: Mapping[str, tuple[npt.ArrayLike, int]] | None = None,
-) -> PackPlan:
+) -> PackPlan | HistogramPlan:
     """Plans which tokens of documents stand in which sequence.
 
     The plan depends on the arguments alone: the same lengths and options give the same bytes, on every machine.
 
     Args:
         lengths: the number of ids in every document: a list, a NumPy or Arrow array of integers, or a ``TokenBatch``.
-            An empty document has no piece.
+            An empty document has no piece. Or a :class:`Histogram`, which is packed as a whole (longest pack first or
+            by one of the strategies of histograms, without any other option but ``max_documents_per_sequence``) into a
+            :class:`HistogramPlan`.
         capacity: the most tokens in a sequence, from 1 to 2**31 - 1.
         strategy: ``"best_fit_decreasing"`` takes the longest piece first and puts it where the least room is left
             that still holds it; within a fraction of a percent of the lower bound on real documents.
             ``"first_fit_decreasing"`` puts it into the first sequence with room. ``"next_fit"`` takes documents in
             their order and opens a new sequence for each that the last one does not hold. ``"concat"`` lays documents
-            one after the other and cuts them wherever a sequence is full. ``"buckets"`` cuts every document into powers
-            of two and makes each a sequence: :attr:`PackPlan.buckets`.
+            one after the other and cuts them wherever a sequence is full. ``"shortest_pack_first"``,
+            ``"longest_pack_first"`` and ``"nnls_histogram"`` (for capacities up to 2,048 and up to three documents a
+            sequence) pack the histogram of lengths, and give sequences documents of these lengths in their order.
+            ``"buckets"`` cuts every document into powers of two and makes each a sequence: :attr:`PackPlan.buckets`.
         long_documents: what becomes of documents longer than a sequence takes. ``"split"`` cuts them into pieces as
             long as may be and a rest, ``"power_of_two"`` into powers of two; nothing is lost. ``"truncate"`` keeps
             their first tokens, ``"truncate_left"`` their last, ``"drop"`` drops them whole; :attr:`PackPlan.dropped`
@@ -107,7 +149,8 @@ def pack(
     Source:
         Best and first fit decreasing: Johnson, Near-optimal bin packing algorithms, MIT 1973; for sequences: Ding et
         al., Fewer Truncations Improve Language Modeling, arXiv 2404.10830. Buckets: Pouransari et al., Dataset
-        Decomposition, arXiv 2405.13226.
+        Decomposition, arXiv 2405.13226. Histograms: Krell et al., Efficient Sequence Packing without
+        Cross-contamination, arXiv 2107.02027.
 
     >>> import portmanteau as pm
     >>> plan = pm.pack([10, 0, 2], capacity=4)
@@ -121,12 +164,21 @@ def pack(
     Traceback (most recent call last):
     portmanteau.errors.PackingError: document 1: has length -1; lengths are integers from 0 to 2147483647
     """
-    document_lengths = lengths_of(lengths)
     capacity = integer("capacity", capacity, 1, MAX_LENGTH)
     if max_documents_per_sequence is not None:
         max_documents_per_sequence = integer(
             "max_documents_per_sequence", max_documents_per_sequence, 1, 2**32 - 1
         )
+    if isinstance(lengths, Histogram):
+        others = (long_documents != "split", overlap, bos, eos, align != 1, min_fill, order != "free")
+        arrays_given = (may_cut_after, together, apart, secondary)
+        if any(others) or any(array is not None for array in arrays_given):
+            raise PackingError(
+                "a histogram is packed whole: of the options, it takes strategy and "
+                "max_documents_per_sequence; pack the lengths of the documents for the others"
+            )
+        return pack_histogram(lengths, capacity, string("strategy", strategy), max_documents_per_sequence)
+    document_lengths = lengths_of(lengths)
     sequence_format = SequenceFormat.with_special_tokens(
         capacity,
         bos,

@@ -29,16 +29,18 @@ pub enum HistogramStrategy {
     NonNegativeLeastSquares,
 }
 
+/// The strategies by name.
+pub(crate) const HISTOGRAM_STRATEGIES: [(&str, HistogramStrategy); 3] = [
+    ("shortest_pack_first", HistogramStrategy::ShortestPackFirst),
+    ("longest_pack_first", HistogramStrategy::LongestPackFirst),
+    ("nnls_histogram", HistogramStrategy::NonNegativeLeastSquares),
+];
+
 impl FromStr for HistogramStrategy {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        let table = [
-            ("shortest_pack_first", Self::ShortestPackFirst),
-            ("longest_pack_first", Self::LongestPackFirst),
-            ("nnls_histogram", Self::NonNegativeLeastSquares),
-        ];
-        by_name("strategy", name, &table)
+        by_name("strategy for histograms", name, &HISTOGRAM_STRATEGIES)
     }
 }
 

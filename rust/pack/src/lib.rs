@@ -32,6 +32,7 @@ struct ReadmeExamples;
 mod arrange;
 mod balance;
 mod best_fit;
+mod by_histogram;
 mod concat;
 mod cut;
 mod error;

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::format::SequenceFormat;
+use crate::histogram::{HistogramStrategy, HISTOGRAM_STRATEGIES};
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
@@ -19,6 +20,8 @@ pub enum Strategy {
     NextFit,
     /// Documents one after the other, cut wherever a sequence is full.
     Concat,
+    /// As many sequences with the same lengths as a plan of the histogram of lengths has.
+    Histogram(HistogramStrategy),
     /// Documents cut into powers of two, each of them a sequence.
     Buckets,
 }
@@ -52,13 +55,14 @@ impl FromStr for Strategy {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        let table = [
+        let mut table = vec![
             ("best_fit_decreasing", Self::BestFitDecreasing),
             ("first_fit_decreasing", Self::FirstFitDecreasing),
             ("next_fit", Self::NextFit),
             ("concat", Self::Concat),
             ("buckets", Self::Buckets),
         ];
+        table.extend(HISTOGRAM_STRATEGIES.map(|(name, strategy)| (name, Self::Histogram(strategy))));
         by_name("strategy", name, &table)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::arrange::{by_sequence, leave_out, one_each};
 use crate::best_fit::BestFit;
+use crate::by_histogram::place_by_histogram;
 use crate::concat::concatenate;
 use crate::cut::CutDocuments;
 use crate::error::{Error, Result};
@@ -35,6 +36,7 @@ pub fn pack(lengths: &[u32], options: &PackOptions, constraints: &Constraints<'_
             (laid.piece_numbers, laid.sequence_offsets)
         }
         Strategy::Buckets => one_each(heaviest_first(&cut, limits.room).pieces),
+        Strategy::Histogram(strategy) => by_sequence(&cut, place_by_histogram(&cut, strategy, options)?),
         Strategy::BestFitDecreasing => {
             let mut open = BestFit::new(limits.room);
             by_sequence(&cut, place_all(&cut, constraints, limits, true, &mut open)?)

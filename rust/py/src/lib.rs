@@ -32,7 +32,7 @@ mod _rust {
     use crate::layout::{fill_input_ids, fill_labels, fill_position_ids, fill_segment_ids};
 
     #[pymodule_export]
-    use crate::packing::{pack_merge, pack_plan, pack_take, pack_verify};
+    use crate::packing::{pack_histogram, pack_merge, pack_plan, pack_take, pack_verify};
 
     #[pymodule_export]
     use crate::stream_packing::{take_documents, PyStreamPacker};

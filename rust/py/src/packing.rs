@@ -159,6 +159,25 @@ pub(crate) fn pack_plan<'py>(
     plan_arrays(py, plan)
 }
 
+/// Lengths of patterns, where patterns start among them, and how many sequences have each.
+type PatternArrays<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u64>>);
+
+/// Packs a histogram.
+#[pyfunction]
+pub(crate) fn pack_histogram<'py>(
+    py: Python<'py>,
+    counts: PyReadonlyArray1<'py, u64>,
+    capacity: u32,
+    strategy: &str,
+    max_pieces: Option<NonZeroU32>,
+) -> PyResult<PatternArrays<'py>> {
+    let counts = counts.as_slice()?;
+    let patterns =
+        detached(py, || portmanteau_pack::pack_histogram(counts, capacity, strategy.parse()?, max_pieces))?;
+    let offsets: Vec<i64> = patterns.offsets.into_iter().map(u64::cast_signed).collect();
+    Ok((patterns.lengths.into_pyarray(py), offsets.into_pyarray(py), patterns.repeats.into_pyarray(py)))
+}
+
 /// Makes one plan of several; `dropped` has what each of them dropped.
 #[pyfunction]
 pub(crate) fn pack_merge<'py>(

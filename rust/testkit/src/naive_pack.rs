@@ -1,6 +1,8 @@
 //! Packing by its definition: quadratic, without any index over the open sequences, to be read next to
 //! `docs/design/packing.md` and believed. The fast packer must give exactly these sequences.
 
+use crate::naive_histogram;
+
 /// A run of tokens of one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NaivePiece {
@@ -86,6 +88,7 @@ pub fn pack(lengths: &[usize], options: &NaiveOptions) -> Result<NaivePlan, usiz
             pieces.sort_by_key(|piece| (usize::MAX - options.weight(piece.length), *piece));
             pieces.into_iter().map(|piece| vec![piece]).collect()
         }
+        "shortest_pack_first" | "longest_pack_first" => place_by_histogram(&pieces, options),
         _ => place(&items(&pieces, options), options),
     };
     for sequence in sequences {
@@ -156,6 +159,29 @@ fn cut(
         _ => return Err(document),
     }
     Ok(())
+}
+
+/// The sequences that the histogram of weights is packed into, each with the first pieces of its weights that are left.
+fn place_by_histogram(pieces: &[NaivePiece], options: &NaiveOptions) -> Vec<Vec<NaivePiece>> {
+    let mut counts = vec![0; options.room() + 1];
+    for piece in pieces {
+        counts[options.weight(piece.length)] += 1;
+    }
+    let (room, most) = (options.room() as u32, options.max_documents.map(|most| most as u32));
+    let sequences = naive_histogram::pack(&counts, room, &options.strategy, most);
+    let mut left = pieces.to_vec();
+    let take = |weights: Vec<u32>| {
+        let mut take_one = |weight: u32| {
+            left.iter()
+                .position(|piece| options.weight(piece.length) == weight as usize)
+                .map(|place| left.remove(place))
+        };
+        let mut sequence: Vec<NaivePiece> =
+            weights.into_iter().filter_map(|weight| take_one(weight)).collect();
+        sequence.sort();
+        sequence
+    };
+    sequences.into_iter().map(take).collect()
 }
 
 /// Pieces that are placed as one: those of documents that must be together. In order of their first pieces.
