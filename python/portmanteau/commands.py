@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "run_bench_encode",
+    "run_bench_pack",
     "run_bench_train",
     "run_continue_training",
     "run_count",
@@ -221,6 +222,30 @@ def run_bench_train(arguments: argparse.Namespace) -> None:
         )
 
 
+def run_bench_pack(arguments: argparse.Namespace) -> None:
+    """``portmanteau bench pack``."""
+    from portmanteau.benchmarking import lengths, pack, packing_tables
+
+    if arguments.out:
+        check_writable(arguments.out)
+    peers, missing = pack.contenders(arguments.peer)
+    _tell_missing(missing)
+    record = pack.compare(
+        _by_name(arguments.lengths, "sets of lengths", lengths.SETS),
+        peers,
+        n_documents=arguments.documents,
+        capacities=arguments.capacity,
+        rounds=arguments.rounds,
+        length_column=arguments.length_column,
+    )
+    _give_record(arguments, record, packing_tables.report)
+    faults = [
+        library for result in record["results"] for library in result["libraries"] if "wrong" in library
+    ]
+    if wrong := {library["wrong"] for library in faults if library["name"] == "portmanteau"}:
+        raise InternalError(f"our sequences are wrong: {', '.join(wrong)}; this is a bug: please report it")
+
+
 def _tell_missing(names: Sequence[str]) -> None:
     for name in names:
         tell(f"{name} is not installed, so it is not compared with")
@@ -238,19 +263,22 @@ def _give_record(
 
 
 def _corpora(arguments: Sequence[str] | None) -> dict[str, str]:
-    """Files by name, from ``NAME=FILE`` or from a file, which is then called by its name; or the bundled sample."""
-    if not arguments:
-        return {"sample": str(data.sample_path())}
-    corpora: dict[str, str] = {}
+    """Files by name, as :func:`_by_name` reads them; or the bundled sample."""
+    return _by_name(arguments, "texts") if arguments else {"sample": str(data.sample_path())}
+
+
+def _by_name(arguments: Sequence[str], what: str, known: Container[str] = ()) -> dict[str, str]:
+    """Sources by name, from ``NAME=FILE`` or from a file, which is then called by its name, or those known by name."""
+    sources: dict[str, str] = {}
     for argument in arguments:
         name, equals, path = argument.partition("=")
-        if not equals or Path(argument).exists():
+        if argument in known or not equals or Path(argument).exists():
             name, path = Path(argument).name.partition(".")[0], argument
-        if name in corpora:
-            message = f"{path}: there are two texts of the name {name!r}; give one another, as NAME=FILE"
+        if name in sources:
+            message = f"{path}: there are two {what} of the name {name!r}; give one another, as NAME=FILE"
             raise FileError(message, path=path)
-        corpora[name] = path
-    return corpora
+        sources[name] = path
+    return sources
 
 
 def _training_options(arguments: argparse.Namespace) -> dict[str, Any]:
