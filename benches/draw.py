@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from portmanteau.benchmarking import tables, training_tables
+from portmanteau.benchmarking import packing_tables, packing_verdict, tables, training_tables
 from portmanteau.benchmarking.encode import METHOD
 from portmanteau.benchmarking.texts import CELLS
 from portmanteau.benchmarking.training_verdict import (
@@ -81,6 +81,27 @@ def training_section(name: str, record: dict[str, Any]) -> str:
         ]
         blocks.append("\n".join(f"- {line}" for line in lines))
     blocks += training_tables.claims(record["verdict"])
+    return "\n\n".join(blocks)
+
+
+def packing(records: dict[str, dict[str, Any]]) -> str:
+    if not records:
+        return "There is no record yet."
+    sections = [packing_section(name, record) for name, record in records.items()]
+    return "\n\n".join([packing_tables.method(120), *sections])
+
+
+def packing_section(name: str, record: dict[str, Any]) -> str:
+    blocks = [
+        f"{name[:10]}, {tables.conditions(record)}",
+        f"![The medians of the tables below]({plot_path(name).relative_to(HERE).as_posix()})",
+    ]
+    for group in packing_tables.groups(record):
+        blocks.append(f"### {packing_tables.title(group)}")
+        blocks.append(tables.as_markdown(packing_tables.HEADER, packing_tables.rows(group)))
+        lines = [*packing_tables.notes(group), *packing_tables.claims(group)]
+        if lines:
+            blocks.append("\n".join(f"- {line}" for line in lines))
     return "\n\n".join(blocks)
 
 
@@ -156,6 +177,7 @@ DRAWN = {
     HERE / "README.md": {
         "encode": encoding,
         "train": training,
+        "pack": packing,
         "peers": peers,
         "instructions": instructions,
     },
@@ -276,7 +298,48 @@ def draw_bars(panel: Any, result: dict[str, Any], figure: Callable[[dict[str, An
     panel.grid(axis="x")
 
 
-PLOTTED = {"encode": plot, "train": training_plot}
+def packing_plot(record: dict[str, Any]) -> str:
+    """A panel for each set of lengths (downwards) and capacity (to the right): nanoseconds a document, by library."""
+    import matplotlib
+
+    from portmanteau.plots import BLUE, ORANGE, STYLE, as_svg, new_figure
+
+    groups = packing_tables.groups(record)
+    sets = list(dict.fromkeys(group[0]["lengths"] for group in groups))
+    capacities = list(dict.fromkeys(group[0]["capacity"] for group in groups))
+    with matplotlib.rc_context(STYLE):
+        size = 2.5 + 2.5 * len(capacities), 0.6 + 3.0 * len(sets)
+        figure, panels = new_figure(
+            *size, len(capacities), len(sets), squeeze=False, sharex=True, sharey=True
+        )
+        names: list[str] = []
+        for group in groups:
+            panel = panels[sets.index(group[0]["lengths"])][capacities.index(group[0]["capacity"])]
+            panel.set_title(f"{group[0]['lengths']}, {group[0]['capacity']:,}")
+            panel.set_xscale("log")
+            panel.grid(axis="x")
+            for name, (cost, is_ours) in costs_of(group).items():
+                names += [name] if name not in names else []
+                panel.scatter([cost], [names.index(name)], s=40, color=BLUE if is_ours else ORANGE)
+        panels[0][0].set_yticks(range(len(names)), names)
+        panels[0][0].set_ylim(len(names) - 0.5, -0.5)
+        for panel in panels[-1]:
+            panel.set_xlabel("ns of CPU time a document")
+        return as_svg(figure)
+
+
+def costs_of(group: list[dict[str, Any]]) -> dict[str, tuple[float, bool]]:
+    """By library that is right: nanoseconds a document, of as many as it was asked to pack; and whether it is ours."""
+    costs: dict[str, tuple[float, bool]] = {}
+    for result in group:
+        for library in result["libraries"]:
+            if "n_sequences" in library:
+                cost = (packing_verdict.median(library, "cpu_seconds") or 0.0) / result["documents"] * 1e9
+                costs.setdefault(packing_tables.label(library), (cost, library["name"] == "portmanteau"))
+    return costs
+
+
+PLOTTED = {"encode": plot, "train": training_plot, "pack": packing_plot}
 
 
 def main() -> int:
