@@ -136,11 +136,11 @@ def test_every_packer_that_is_there_is_right(name, capacity):
 # ── the check, the lengths, and definitions without their package ───────────────────────────────────────────────
 
 
-def test_pieces_are_known_by_their_document_and_start():
+def test_pieces_are_known_by_where_they_lie():
     task = Task(np.array([3, 10, 4], np.uint32), 4)
     assert task.pieces.tolist() == [3, 4, 4, 2, 4]
-    numbers = task.numbers(np.array([1, 2, 1, 1]), np.array([8, 0, 0, 5]))
-    assert numbers.tolist() == [3, 4, 1, -1]
+    document, start, length = np.array([[1, 8, 2], [2, 0, 4], [1, 0, 4], [1, 5, 4], [0, 0, 2]]).T
+    assert task.numbers(document, start, length).tolist() == [3, 4, 1, -1, -1]
 
 
 def test_lengths_are_checked_where_an_answer_has_no_numbers():

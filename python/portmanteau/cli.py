@@ -558,7 +558,7 @@ def _add_bench_pack(subparsers: Any) -> None:
         "--lengths",
         nargs="+",
         default=["lognormal"],
-        metavar="[NAME=]SET|FILE",
+        metavar="SET|[NAME=]FILE",
         help="lognormal (as web text), commits (short records), code (source files), or an .npy or .parquet file of "
         "lengths, under a name; several are compared one after the other (default: lognormal)",
     )

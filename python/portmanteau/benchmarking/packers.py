@@ -38,12 +38,15 @@ class Task:
         """The lengths of their pieces, no longer than the capacity, for those that cut no documents."""
         return lengths.split(self.documents, self.capacity)
 
-    def numbers(self, document: npt.NDArray[Any], start: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Which of the pieces those are that start there in these documents."""
+    def numbers(
+        self, document: npt.NDArray[Any], start: npt.NDArray[Any], length: npt.NDArray[Any]
+    ) -> npt.NDArray[np.int64]:
+        """Which of the pieces those are that start there in these documents; -1 for what is none of them."""
         counts = -(-self.documents.astype(np.int64) // self.capacity)
         first = np.cumsum(counts) - counts
         part, rest = np.divmod(start.astype(np.int64), self.capacity)
-        return np.where(rest == 0, first[document] + part, -1)
+        numbers = first[document] + part
+        return np.where((rest == 0) & (self.pieces[numbers] == length), numbers, -1)
 
 
 @dataclass(frozen=True)
@@ -113,9 +116,7 @@ _BATCH = 1000
 
 def _bins_of_plan(plan: Any, task: Task) -> Bins:
     pieces = plan.pieces
-    numbers = task.numbers(pieces.document, pieces.start)
-    numbers[task.pieces[numbers] != pieces.length] = -1
-    return Bins(numbers, plan.sequence_offsets)
+    return Bins(task.numbers(pieces.document, pieces.start, pieces.length), plan.sequence_offsets)
 
 
 def _batches(_module: Any, task: Task) -> list[Any]:
@@ -137,7 +138,8 @@ def _pack_a_stream(window: int) -> Callable[[Any, list[Any], int], list[Any]]:
         def keep(packed: Any) -> None:
             # The ids of the sequences are for the trainer, and are not kept.
             if len(packed):
-                answer.append((packed.document_numbers, packed.pieces.start, packed.sequence_offsets))
+                pieces = packed.pieces
+                answer.append((packed.document_numbers, pieces.start, pieces.length, pieces.sequence_offsets))
 
         for batch in batches:
             keep(packer.push(batch))
@@ -148,9 +150,11 @@ def _pack_a_stream(window: int) -> Callable[[Any, list[Any], int], list[Any]]:
 
 
 def _bins_of_stream(answer: list[Any], task: Task) -> Bins:
-    documents, starts = (np.concatenate([part[column] for part in answer]) for column in (0, 1))
-    counts = np.concatenate([np.diff(offsets) for _, _, offsets in answer])
-    return Bins(task.numbers(documents, starts), np.concatenate(([0], np.cumsum(counts))))
+    document, start, length = (
+        np.concatenate(arrays) for arrays in zip(*(part[:3] for part in answer), strict=True)
+    )
+    counts = np.concatenate([np.diff(offsets) for *_, offsets in answer])
+    return Bins(task.numbers(document, start, length), np.concatenate(([0], np.cumsum(counts))))
 
 
 def _stream(window: int) -> Packer:
