@@ -171,13 +171,12 @@ fn place_by_histogram(pieces: &[NaivePiece], options: &NaiveOptions) -> Vec<Vec<
     let sequences = naive_histogram::pack(&counts, room, &options.strategy, most);
     let mut left = pieces.to_vec();
     let take = |weights: Vec<u32>| {
-        let mut take_one = |weight: u32| {
+        let take_one = |weight: u32| {
             left.iter()
                 .position(|piece| options.weight(piece.length) == weight as usize)
                 .map(|place| left.remove(place))
         };
-        let mut sequence: Vec<NaivePiece> =
-            weights.into_iter().filter_map(|weight| take_one(weight)).collect();
+        let mut sequence: Vec<NaivePiece> = weights.into_iter().filter_map(take_one).collect();
         sequence.sort();
         sequence
     };
