@@ -6,14 +6,11 @@
 //! that the next set bit is found in a handful of steps ([`BestFitByBitmap`]). For huge capacities that bitmap would be
 //! larger than the work, and an ordered map of the stacks takes its place ([`BestFitByMap`]). Both answer the same.
 
+use crate::bitmap::{Bitmap, LARGEST_BITMAP};
 use crate::place::OpenSequences;
 use std::collections::BTreeMap;
 
-/// Up to this room the bitmap and its stacks take at most 20 MB, allocated but not touched where not used.
-const LARGEST_BITMAP: u32 = 1 << 22;
-
 /// The open sequences of best fit.
-#[derive(Debug, Clone)]
 pub(crate) enum BestFit {
     ByBitmap(BestFitByBitmap),
     ByMap(BestFitByMap),
@@ -26,14 +23,6 @@ impl BestFit {
             Self::ByBitmap(BestFitByBitmap::new(room))
         } else {
             Self::ByMap(BestFitByMap::default())
-        }
-    }
-
-    /// None again.
-    pub(crate) fn clear(&mut self) {
-        match self {
-            Self::ByBitmap(open) => open.clear(),
-            Self::ByMap(open) => open.stacks.clear(),
         }
     }
 }
@@ -54,79 +43,7 @@ impl OpenSequences for BestFit {
     }
 }
 
-/// A set of small integers that finds its smallest member from a given one on, in one step for each factor of 64.
-#[derive(Debug, Clone)]
-struct Bitmap {
-    /// `levels[0]` has a bit for every integer; every bit of the next level says whether a word of this one is not zero.
-    levels: Vec<Vec<u64>>,
-}
-
-impl Bitmap {
-    fn new(size: usize) -> Self {
-        let mut levels = Vec::new();
-        let mut bits = size.max(1);
-        loop {
-            let words = bits.div_ceil(64);
-            levels.push(vec![0u64; words]);
-            if words == 1 {
-                return Self { levels };
-            }
-            bits = words;
-        }
-    }
-
-    fn clear(&mut self) {
-        for level in &mut self.levels {
-            level.fill(0);
-        }
-    }
-
-    fn insert(&mut self, mut member: usize) {
-        for level in &mut self.levels {
-            let word = &mut level[member / 64];
-            let was_empty = *word == 0;
-            *word |= 1 << (member % 64);
-            if !was_empty {
-                return;
-            }
-            member /= 64;
-        }
-    }
-
-    fn remove(&mut self, mut member: usize) {
-        for level in &mut self.levels {
-            let word = &mut level[member / 64];
-            *word &= !(1 << (member % 64));
-            if *word != 0 {
-                return;
-            }
-            member /= 64;
-        }
-    }
-
-    fn contains(&self, member: usize) -> bool {
-        self.levels[0][member / 64] >> (member % 64) & 1 == 1
-    }
-
-    /// The smallest member that is at least `from`.
-    fn next_from(&self, mut from: usize) -> Option<usize> {
-        for (height, level) in self.levels.iter().enumerate() {
-            let word = level.get(from / 64)? & (u64::MAX << (from % 64));
-            if word != 0 {
-                let mut member = from / 64 * 64 + word.trailing_zeros() as usize;
-                for below in self.levels[..height].iter().rev() {
-                    member = member * 64 + below[member].trailing_zeros() as usize;
-                }
-                return Some(member);
-            }
-            from = from / 64 + 1;
-        }
-        None
-    }
-}
-
 /// Best fit for rooms up to [`LARGEST_BITMAP`].
-#[derive(Debug, Clone)]
 pub(crate) struct BestFitByBitmap {
     rooms: Bitmap,
     /// The sequence on top of the stack of every room in `rooms`, and one below every sequence.
@@ -141,11 +58,6 @@ impl BestFitByBitmap {
     fn new(room: u32) -> Self {
         let sizes = room as usize + 1;
         Self { rooms: Bitmap::new(sizes), top: vec![0; sizes], below: Vec::new() }
-    }
-
-    fn clear(&mut self) {
-        self.rooms.clear();
-        self.below.clear();
     }
 }
 
@@ -183,7 +95,7 @@ impl OpenSequences for BestFitByBitmap {
 }
 
 /// Best fit for any room.
-#[derive(Debug, Clone, Default)]
+#[derive(Default)]
 pub(crate) struct BestFitByMap {
     stacks: BTreeMap<u32, Vec<u32>>,
 }

@@ -88,14 +88,22 @@ impl<'a> CutRule<'a> {
                 keep(length - longest, longest);
             }
             LongDocuments::Drop => lose(0, length),
-            LongDocuments::Error => {
-                return Err(Error::new(format!(
-                    "has {length} tokens, and a sequence takes {longest}; raise the capacity, or choose another \
-                     long_documents policy: split, power_of_two, truncate, truncate_left or drop"
-                )));
-            }
+            LongDocuments::Error => self.check(plain_length)?,
         }
         Ok(())
+    }
+
+    /// Refuses a document of this many ids if it is longer than may be.
+    pub(crate) fn check(&self, plain_length: u32) -> Result<()> {
+        let length = self.options.format.document_framing.framed_length(plain_length);
+        if self.options.long_documents != LongDocuments::Error || self.is_whole(length) {
+            return Ok(());
+        }
+        Err(Error::new(format!(
+            "has {length} tokens, and a sequence takes {}; raise the capacity, or choose another long_documents policy: \
+             split, power_of_two, truncate, truncate_left or drop",
+            self.longest
+        )))
     }
 
     /// Pieces as long as may be. Each ends at the last place where the caller allows it, or, if there is none that makes

@@ -1,38 +1,35 @@
 //! Packing a stream: documents come one after the other, sequences leave as soon as they are full, and in between a
 //! bounded number of tokens waits.
 //!
-//! Pieces wait in a *pool*. As long as it holds as many tokens as it may, there is a *round*: the pool is packed by best fit
-//! decreasing, and of the sequences that this gives leave
+//! A piece that fills a sequence alone leaves at once. The others wait, and as long as they are as many tokens as may be, a
+//! sequence leaves. It is made of
 //!
-//! - those with hardly any room: at most a thousandth of the capacity;
-//! - those with a piece that was put back [`MOST_ROUNDS`] times already;
-//! - the fullest of the others (of equally full ones the one with the lower number), if these are less than half of all,
-//!   until half have left.
+//! 1. the oldest pieces, until they take an eighth of the room or the next one does not fit: so no piece waits
+//!    for ever;
+//! 2. then, again and again, the heaviest piece that fits, and of equal ones the oldest: as first fit decreasing fills its
+//!    first sequence. It is a good fill because the light pieces, which come last, are many.
 //!
-//! The pieces of the others are put back. So a piece leaves at the latest in its round `MOST_ROUNDS` + 1, and every round
-//! makes room. Rounds depend on the documents alone, and not on how many are pushed at a time.
+//! The last two pieces are chosen together. If after the heaviest piece that fits and the heaviest that then fits hardly any
+//! room is left (a 32nd of all at most), four lighter weights are tried in the place of the first of the two,
+//! and the one that leaves the least hole is taken. That divides what is lost by three.
 //!
-//! Pieces that must leave are placed first, before the longest. Otherwise it would be the shortest that wait, since they
-//! come last and stand in the sequence that is not full; and when their time is over, that one would have to leave as it
-//! is. As the first they are what the longer ones fill up: of 64 sequences that wait, this halves what is lost and more.
-//!
-//! The pool is kept in the order of arrival, which is that of the pieces in a sequence and of the sequences that leave; so
-//! only the order of placement is found anew, by sorting numbers.
+//! So every piece is placed once, in O(1), and a sequence leaves whenever one more can be filled. A piece that came when `n`
+//! sequences' worth of tokens waited leaves with one of the next 8 n + 2 sequences (without a limit of pieces): each takes an
+//! eighth of a sequence from the oldest, or is followed by one that begins with the piece that did not fit.
 
-use crate::best_fit::BestFit;
 use crate::cut::{check_length, CutRule};
 use crate::error::{Error, Result};
-use crate::format::SequenceFormat;
 use crate::options::{PackOptions, Strategy};
-use crate::order::{heaviest_first, PlacementOrder, Weighted};
-use crate::place::{place, Limits, Placed};
+use crate::waiting::WaitingPieces;
 
-/// How often a piece is put back at the most.
-pub const MOST_ROUNDS: u8 = 8;
-/// A sequence with at most this part of its capacity as room is full.
-const ROOM_OF_FULL: u32 = 1000;
-/// At least this part of the sequences leaves in every round.
-const LEAST_LEAVING: usize = 2;
+/// A sequence takes pieces in order of arrival until they take this part of its room.
+const PART_OF_OLDEST: u32 = 8;
+/// The last two pieces are chosen together if they leave this part of the room at most.
+const PART_OF_HOLE: u32 = 32;
+/// How many other weights are tried in the place of the first of the last two pieces.
+const MOST_TRIED: usize = 4;
+/// With a seed, this part of what waits leaves together.
+const PART_LEAVING: u64 = 4;
 
 /// A run of tokens of a document that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,15 +40,6 @@ pub struct Waiting {
     pub start: u32,
     /// Number of tokens, at least 1.
     pub length: u32,
-    /// How many rounds it was put back in.
-    pub n_rounds: u8,
-}
-
-impl Waiting {
-    /// Whether it must leave in the next round.
-    fn is_due(&self) -> bool {
-        self.n_rounds == MOST_ROUNDS
-    }
 }
 
 /// Sequences that have left, or pieces that were left out, as flat arrays.
@@ -73,11 +61,12 @@ pub struct Streamed {
 ///
 /// ```
 /// use portmanteau_pack::{PackOptions, Streamed, StreamPacker};
-/// let mut packer = StreamPacker::new(PackOptions::new(8), 24)?;
+/// let mut packer = StreamPacker::new(PackOptions::new(8), 16)?;
 /// let mut left = Streamed::default();
 /// packer.push(&[3, 5, 2, 4, 6, 1, 2, 4], &mut left)?;
-/// // 27 tokens came. After the seventh document there were 23, and after the eighth a round.
-/// assert_eq!(left.sequence_ends, [2, 4, 6]);
+/// // When 6 came, 20 tokens waited: 3 left, with the heaviest that fits, 5. With the last document, it was 2 with 6.
+/// assert_eq!(left.length, [3, 5, 2, 6]);
+/// assert_eq!(left.sequence_ends, [2, 4]);
 /// packer.finish(&mut left);
 /// assert_eq!(left.length.iter().sum::<u32>(), 27);
 /// # Ok::<(), portmanteau_pack::Error>(())
@@ -85,32 +74,13 @@ pub struct Streamed {
 #[derive(Debug, Clone)]
 pub struct StreamPacker {
     options: PackOptions,
+    /// What the pieces of a sequence may weigh.
+    room: u32,
     most_tokens: u64,
     /// What the order of sequences that leave together is drawn with.
     seed: Option<u64>,
-    /// In the order in which they came.
-    pool: Vec<Waiting>,
-    n_tokens: u64,
+    waiting: WaitingPieces,
     n_documents: u64,
-    /// Empty between rounds; kept because for a large capacity it takes time to make.
-    open: BestFit,
-}
-
-/// The pieces that wait, by their places in the pool.
-struct Pool<'a>(&'a [Waiting], SequenceFormat);
-
-impl Weighted for Pool<'_> {
-    fn for_each(&self, mut visit: impl FnMut(u32, u32)) {
-        (0..).zip(self.0).for_each(|(place, piece)| visit(place, self.1.weight(piece.length)));
-    }
-
-    fn weight(&self, place: u32) -> u32 {
-        self.1.weight(self.0[place as usize].length)
-    }
-
-    fn size_hint(&self) -> usize {
-        self.0.len()
-    }
 }
 
 impl StreamPacker {
@@ -124,7 +94,7 @@ impl StreamPacker {
             return Err(Error::new("a stream is packed by best_fit_decreasing; choose that strategy"));
         }
         if options.least_tokens > 0 {
-            return Err(Error::new("a stream leaves no sequence out; leave least_tokens at 0"));
+            return Err(Error::new("a stream leaves no sequence out; leave the least fill at 0"));
         }
         let capacity = options.format.capacity;
         if most_tokens < u64::from(capacity) {
@@ -132,18 +102,17 @@ impl StreamPacker {
                 "{most_tokens} tokens may wait, and a sequence has {capacity}; let more wait, best 60 sequences"
             )));
         }
-        let open = BestFit::new(options.format.room());
-        Ok(Self { options, most_tokens, seed: None, pool: Vec::new(), n_tokens: 0, n_documents: 0, open })
+        let room = options.format.room();
+        Ok(Self { options, room, most_tokens, seed: None, waiting: WaitingPieces::new(room), n_documents: 0 })
     }
 
-    /// Sequences that leave in the same round come in an order drawn with this seed, instead of that of their first
-    /// documents.
+    /// Sequences leave a quarter of what may wait at a time, in an order drawn with this seed.
     #[must_use]
     pub fn shuffled(self, seed: u64) -> Self {
         Self { seed: Some(seed), ..self }
     }
 
-    /// As it was after `n_documents` documents, when these pieces waited.
+    /// As it was after `n_documents` documents, when these pieces waited, in this order.
     ///
     /// # Errors
     /// As [`StreamPacker::new`], and for pieces that cannot have waited.
@@ -154,8 +123,11 @@ impl StreamPacker {
         waiting: &[Waiting],
     ) -> Result<Self> {
         let mut packer = Self::new(options, most_tokens)?;
-        for piece in waiting {
-            let is_known = piece.document < n_documents && piece.n_rounds <= MOST_ROUNDS;
+        let mut last = None;
+        for &piece in waiting {
+            let place = Some((piece.document, piece.start));
+            let is_known = piece.document < n_documents && last < place;
+            last = place;
             if !is_known || piece.length == 0 || piece.length > packer.options.format.room() {
                 let document = piece.document;
                 let message = format!(
@@ -163,10 +135,8 @@ impl StreamPacker {
                 );
                 return Err(Error::new(message));
             }
-            packer.n_tokens += u64::from(piece.length);
+            packer.waiting.push(piece, packer.options.format.weight(piece.length));
         }
-        packer.pool = waiting.to_vec();
-        packer.pool.sort_by_key(|piece| (piece.document, piece.start));
         packer.n_documents = n_documents;
         Ok(packer)
     }
@@ -178,10 +148,11 @@ impl StreamPacker {
 
     /// The pieces that wait, in the order in which they came.
     pub fn waiting(&self) -> impl Iterator<Item = Waiting> + '_ {
-        self.pool.iter().copied()
+        self.waiting.iter()
     }
 
-    /// Adds documents, and the sequences that leave to `left`. Amortized O(log P) a document, P being the pieces in the pool.
+    /// Adds documents, and the sequences that leave to `left`. Amortized O(1) a document, and O(log P) for a capacity above
+    /// 2²², P being the pieces that wait.
     ///
     /// # Errors
     /// For a document that is too long, by itself or for the policy; then none is added.
@@ -190,134 +161,133 @@ impl StreamPacker {
         let rule = CutRule::new(&options);
         for (document, &length) in (self.n_documents..).zip(lengths) {
             check_length(length)
-                .and_then(|()| rule.cut(length, None, &mut |_, _| (), &mut |_, _| ()))
+                .and_then(|()| rule.check(length))
                 .map_err(|error| error.in_document(document as usize))?;
         }
         for &length in lengths {
             let document = self.n_documents;
-            let pool = &mut self.pool;
-            let n_tokens = &mut self.n_tokens;
-            let mut keep = |start, length| {
-                *n_tokens += u64::from(length);
-                pool.push(Waiting { document, start, length, n_rounds: 0 });
-            };
-            let mut lose =
-                |start, length| left.dropped.push(Waiting { document, start, length, n_rounds: 0 });
+            let mut dropped = Vec::new();
+            let mut keep = |start, length| self.add(Waiting { document, start, length }, left);
+            let mut lose = |start, length| dropped.push(Waiting { document, start, length });
             rule.cut(length, None, &mut keep, &mut lose)?;
+            left.dropped.append(&mut dropped);
             self.n_documents += 1;
-            self.make_room(left);
         }
         Ok(())
     }
 
-    /// Adds a piece. Before the first piece of a document, there is a round if it is time for one, so that all is as if
-    /// documents had been pushed.
-    pub(crate) fn add(&mut self, document: u32, start: u32, length: u32, left: &mut Streamed) {
-        if self.pool.last().is_some_and(|last| last.document != u64::from(document)) {
-            self.make_room(left);
+    /// Adds a piece, and the sequences that leave then.
+    pub(crate) fn add(&mut self, piece: Waiting, left: &mut Streamed) {
+        let weight = self.options.format.weight(piece.length);
+        if weight == self.room {
+            left.append(&mut vec![piece]);
+            return;
         }
-        self.n_tokens += u64::from(length);
-        self.pool.push(Waiting { document: u64::from(document), start, length, n_rounds: 0 });
-    }
-
-    fn make_room(&mut self, left: &mut Streamed) {
-        while self.n_tokens >= self.most_tokens {
-            self.round(left, false);
+        self.waiting.push(piece, weight);
+        if self.waiting.weight() < self.most_tokens {
+            return;
+        }
+        match self.seed {
+            None => self.leave(self.most_tokens, left),
+            Some(seed) => self.leave_shuffled(self.most_tokens - self.most_tokens / PART_LEAVING, seed, left),
         }
     }
 
     /// All that waits leaves.
     pub fn finish(&mut self, left: &mut Streamed) {
-        self.make_room(left);
-        self.round(left, true);
+        match self.seed {
+            None => self.leave(1, left),
+            Some(seed) => self.leave_shuffled(1, seed, left),
+        }
     }
 
-    fn round(&mut self, left: &mut Streamed, all: bool) {
-        let order = self.placement_order();
-        let format = self.options.format;
-        let limits = Limits::new(format.room(), self.options.max_documents_per_sequence);
-        self.open.clear();
-        let Placed { sequence_of, pieces_in } = place(&order, self.pool.len(), limits, &mut self.open);
-        let n_sequences = pieces_in.len();
-        let leaves = if all { vec![true; n_sequences] } else { self.who_leaves(&sequence_of, n_sequences) };
-        append(&self.pool, &sequence_of, &leaves, self.seed, left);
-        let mut sequences = sequence_of.iter();
-        self.pool.retain_mut(|piece| {
-            let waits = sequences.next().is_some_and(|&sequence| !leaves[sequence as usize]);
-            piece.n_rounds += 1;
-            waits
-        });
-        self.n_tokens = self.pool.iter().map(|piece| u64::from(piece.length)).sum();
+    /// Sequences leave as long as so many tokens wait.
+    fn leave(&mut self, least: u64, left: &mut Streamed) {
+        let mut pieces = Vec::new();
+        while self.waiting.weight() >= least {
+            self.fill(&mut pieces);
+            left.append(&mut pieces);
+        }
     }
 
-    /// The pieces in the pool: what must leave, then the others, the heaviest first.
-    fn placement_order(&self) -> PlacementOrder {
-        let pool = Pool(&self.pool, self.options.format);
-        let order = heaviest_first(&pool, self.options.format.room());
-        let is_due = |&place: &u32| self.pool[place as usize].is_due();
-        if !order.pieces.iter().any(is_due) {
-            return order;
+    fn leave_shuffled(&mut self, least: u64, seed: u64, left: &mut Streamed) {
+        let mut sequences: Vec<Vec<Waiting>> = Vec::new();
+        while self.waiting.weight() >= least {
+            let mut pieces = Vec::new();
+            self.fill(&mut pieces);
+            sequences.push(pieces);
         }
-        let (due, others): (Vec<u32>, Vec<u32>) = order.pieces.into_iter().partition(is_due);
-        PlacementOrder::new([due, others].concat(), &pool)
+        sequences.sort_by_cached_key(|pieces| pieces.first().map(|piece| drawn(seed, piece)));
+        for pieces in &mut sequences {
+            left.append(pieces);
+        }
     }
 
-    /// By sequence: whether it leaves in this round.
-    fn who_leaves(&self, sequence_of: &[u32], n_sequences: usize) -> Vec<bool> {
-        let format = self.options.format;
-        let mut rooms = vec![format.room(); n_sequences];
-        let mut leaves = vec![false; n_sequences];
-        for (piece, &sequence) in self.pool.iter().zip(sequence_of) {
-            rooms[sequence as usize] -= format.weight(piece.length);
-            leaves[sequence as usize] |= piece.is_due();
+    /// Takes the pieces of a sequence, in order of document. At least one waits.
+    fn fill(&mut self, pieces: &mut Vec<Waiting>) {
+        let all = self.room;
+        let most = self.options.max_documents_per_sequence.map_or(usize::MAX, |most| most.get() as usize);
+        let mut room = all;
+        while pieces.len() < most && (pieces.is_empty() || all - room < all / PART_OF_OLDEST) {
+            let oldest = self.waiting.oldest().map(|length| self.options.format.weight(length));
+            let Some(weight) = oldest.filter(|&weight| weight <= room) else { break };
+            pieces.extend(self.waiting.take(weight));
+            room -= weight;
         }
-        for (leaves, &room) in leaves.iter_mut().zip(&rooms) {
-            *leaves |= room <= format.capacity / ROOM_OF_FULL;
+        while pieces.len() < most {
+            let Some(weight) = self.choose(room, most - pieces.len() == 1) else { break };
+            pieces.extend(self.waiting.take(weight));
+            room -= weight;
         }
-        let n_leaving = leaves.iter().filter(|&&leaves| leaves).count();
-        let least = n_sequences.div_ceil(LEAST_LEAVING);
-        if n_leaving < least {
-            let mut others: Vec<usize> = (0..n_sequences).filter(|&sequence| !leaves[sequence]).collect();
-            others.sort_by_key(|&sequence| rooms[sequence]);
-            for sequence in others.into_iter().take(least - n_leaving) {
-                leaves[sequence] = true;
+        pieces.sort_unstable_by_key(|piece| (piece.document, piece.start));
+    }
+
+    /// The weight of the piece that is taken next.
+    fn choose(&mut self, room: u32, is_last: bool) -> Option<u32> {
+        let heaviest = self.waiting.heaviest_within(room)?;
+        let most_left = self.room / PART_OF_HOLE;
+        // The second piece is no heavier, and cannot leave less than this.
+        if is_last || room - heaviest > heaviest + most_left {
+            return Some(heaviest);
+        }
+        let mut least = self.hole_after(heaviest, room);
+        if least > most_left {
+            return Some(heaviest);
+        }
+        let (mut chosen, mut weight) = (heaviest, heaviest);
+        for _ in 0..MOST_TRIED {
+            if least == 0 {
+                break;
+            }
+            let Some(lighter) = self.waiting.heaviest_within(weight - 1) else { break };
+            weight = lighter;
+            let hole = self.hole_after(weight, room);
+            if hole < least {
+                (chosen, least) = (weight, hole);
             }
         }
-        leaves
+        Some(chosen)
+    }
+
+    /// What is left of the room after a piece of this weight and the heaviest other one that then fits.
+    fn hole_after(&mut self, weight: u32, room: u32) -> u32 {
+        let rest = room - weight;
+        let mut second = self.waiting.heaviest_within(rest);
+        if second == Some(weight) && !self.waiting.has_several(weight) {
+            second = self.waiting.heaviest_within(weight - 1);
+        }
+        rest - second.unwrap_or(0)
     }
 }
 
-/// Appends the sequences that leave, in order of their first documents or as `seed` says; within one, pieces are in order of
-/// documents. The pool is in that order.
-fn append(pool: &[Waiting], sequence_of: &[u32], leaves: &[bool], seed: Option<u64>, left: &mut Streamed) {
-    let mut counts = vec![0_usize; leaves.len()];
-    let mut leaving: Vec<(u64, u32)> = Vec::new();
-    for (piece, &sequence) in pool.iter().zip(sequence_of) {
-        let count = &mut counts[sequence as usize];
-        if *count == 0 && leaves[sequence as usize] {
-            leaving.push((seed.map_or(0, |seed| drawn(seed, piece)), sequence));
-        }
-        *count += 1;
-    }
-    leaving.sort_by_key(|&(drawn, _)| drawn);
-    let mut next = left.document.len();
-    let mut place_in = counts;
-    for &(_, sequence) in &leaving {
-        let place = &mut place_in[sequence as usize];
-        (*place, next) = (next, next + *place);
-        left.sequence_ends.push(next as u64);
-    }
-    left.document.resize(next, 0);
-    left.start.resize(next, 0);
-    left.length.resize(next, 0);
-    for (piece, &sequence) in pool.iter().zip(sequence_of) {
-        if leaves[sequence as usize] {
-            let place = &mut place_in[sequence as usize];
-            left.document[*place] = piece.document;
-            left.start[*place] = piece.start;
-            left.length[*place] = piece.length;
-            *place += 1;
-        }
+impl Streamed {
+    /// Adds a sequence; its pieces are gone then.
+    fn append(&mut self, pieces: &mut Vec<Waiting>) {
+        self.document.extend(pieces.iter().map(|piece| piece.document));
+        self.start.extend(pieces.iter().map(|piece| piece.start));
+        self.length.extend(pieces.iter().map(|piece| piece.length));
+        pieces.clear();
+        self.sequence_ends.push(self.document.len() as u64);
     }
 }
 

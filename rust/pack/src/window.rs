@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::groups::Constraints;
 use crate::options::PackOptions;
 use crate::plan::PackPlan;
-use crate::stream::{StreamPacker, Streamed};
+use crate::stream::{StreamPacker, Streamed, Waiting};
 
 /// Plans which tokens of documents stand in which sequence, with at most about `most_tokens` tokens from the first document
 /// that is not placed yet to the one that is looked at.
@@ -25,7 +25,7 @@ pub fn pack_in_windows(
     let mut left = Streamed::default();
     cut.for_each(|number, _| {
         let (document, start, length) = cut.piece(number);
-        packer.add(document, start, length, &mut left);
+        packer.add(Waiting { document: u64::from(document), start, length }, &mut left);
     });
     packer.finish(&mut left);
     let pieces = left.document.iter().zip(&left.start);

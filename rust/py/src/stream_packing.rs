@@ -22,17 +22,13 @@ struct WaitingArrays<'py> {
     document: PyReadonlyArray1<'py, u64>,
     start: PyReadonlyArray1<'py, u32>,
     length: PyReadonlyArray1<'py, u32>,
-    rounds: PyReadonlyArray1<'py, u8>,
 }
 
 impl WaitingArrays<'_> {
     fn pieces(&self) -> PyResult<Vec<Waiting>> {
         let (document, start) = (self.document.as_slice()?, self.start.as_slice()?);
-        let (length, rounds) = (self.length.as_slice()?, self.rounds.as_slice()?);
-        let pieces = document.iter().zip(start).zip(length).zip(rounds);
-        Ok(pieces
-            .map(|(((&document, &start), &length), &n_rounds)| Waiting { document, start, length, n_rounds })
-            .collect())
+        let pieces = document.iter().zip(start).zip(self.length.as_slice()?);
+        Ok(pieces.map(|((&document, &start), &length)| Waiting { document, start, length }).collect())
     }
 }
 
@@ -91,10 +87,7 @@ impl PyStreamPacker {
 
     /// The pieces that wait, as arrays by name.
     fn waiting<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let by_name = waiting_arrays(py, self.0.waiting())?;
-        let rounds: Vec<u8> = self.0.waiting().map(|piece| piece.n_rounds).collect();
-        by_name.set_item("rounds", rounds.into_pyarray(py))?;
-        Ok(by_name)
+        waiting_arrays(py, self.0.waiting())
     }
 }
 

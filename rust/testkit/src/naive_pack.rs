@@ -209,19 +209,67 @@ pub fn pack_stream(
     most_tokens: usize,
 ) -> Result<NaivePlan, usize> {
     let mut plan = NaivePlan::default();
-    // Pieces that wait, each with the number of rounds that it was put back in.
-    let mut pool: Vec<(NaivePiece, usize)> = Vec::new();
+    let mut waiting: Vec<NaivePiece> = Vec::new();
     for (document, &length) in lengths.iter().enumerate() {
         let alone = pack(&[length], options).map_err(|_| document)?;
         let named = |piece: NaivePiece| NaivePiece { document, ..piece };
-        pool.extend(alone.sequences.into_iter().flatten().map(|piece| (named(piece), 0)));
         plan.dropped.extend(alone.dropped.into_iter().map(named));
-        while pool.iter().map(|(piece, _)| piece.length).sum::<usize>() >= most_tokens {
-            round(&mut pool, options, false, &mut plan);
+        let mut pieces: Vec<NaivePiece> = alone.sequences.into_iter().flatten().map(named).collect();
+        pieces.sort();
+        for piece in pieces {
+            if options.weight(piece.length) == options.room() {
+                plan.sequences.push(vec![piece]);
+                continue;
+            }
+            waiting.push(piece);
+            while weight(&waiting, options) >= most_tokens {
+                plan.sequences.push(fill(&mut waiting, options));
+            }
         }
     }
-    round(&mut pool, options, true, &mut plan);
+    while !waiting.is_empty() {
+        plan.sequences.push(fill(&mut waiting, options));
+    }
     Ok(plan)
+}
+
+/// Takes a sequence of what waits: the oldest pieces first, then those that fill it best.
+fn fill(waiting: &mut Vec<NaivePiece>, options: &NaiveOptions) -> Vec<NaivePiece> {
+    let mut sequence: Vec<NaivePiece> = Vec::new();
+    let room = |sequence: &[NaivePiece]| options.room() - weight(sequence, options);
+    let most = options.max_documents.unwrap_or(usize::MAX);
+    while let Some(&oldest) = waiting.first() {
+        let has_few = sequence.is_empty() || weight(&sequence, options) < options.room() / 8;
+        if !has_few || sequence.len() == most || options.weight(oldest.length) > room(&sequence) {
+            break;
+        }
+        sequence.push(waiting.remove(0));
+    }
+    while sequence.len() < most {
+        // By descending weight, of every weight the oldest piece.
+        let mut fitting: Vec<usize> = (0..waiting.len())
+            .filter(|&place| options.weight(waiting[place].length) <= room(&sequence))
+            .collect();
+        fitting.sort_by_key(|&place| (usize::MAX - options.weight(waiting[place].length), place));
+        fitting.dedup_by_key(|place| options.weight(waiting[*place].length));
+        // What is left after a piece and the heaviest other one that then fits.
+        let hole = |place: usize| {
+            let rest = room(&sequence) - options.weight(waiting[place].length);
+            let others = (0..waiting.len()).filter(|&other| other != place);
+            let weights = others.map(|other| options.weight(waiting[other].length));
+            rest - weights.filter(|&other| other <= rest).max().unwrap_or(0)
+        };
+        let Some(&heaviest) = fitting.first() else { break };
+        let takes_one_more = sequence.len() + 1 == most;
+        let chosen = if takes_one_more || hole(heaviest) > options.room() / 32 {
+            heaviest
+        } else {
+            fitting.into_iter().take(5).min_by_key(|&place| hole(place)).unwrap_or(heaviest)
+        };
+        sequence.push(waiting.remove(chosen));
+    }
+    sequence.sort();
+    sequence
 }
 
 /// One plan of the plans of shards: documents are numbered through, sequences with fewer than `least_tokens` tokens are
@@ -247,44 +295,6 @@ pub fn merge(shards: &[(NaivePlan, usize)], options: &NaiveOptions, least_tokens
     moved.sort();
     merged.sequences.extend(place(&items(&moved, options), options));
     merged
-}
-
-/// Packs what waits; sequences that are full, and those with a piece that has waited long, leave.
-fn round(pool: &mut Vec<(NaivePiece, usize)>, options: &NaiveOptions, all: bool, plan: &mut NaivePlan) {
-    let pieces: Vec<NaivePiece> = pool.iter().map(|(piece, _)| *piece).collect();
-    let rounds_of = |piece: &NaivePiece| {
-        pool.iter().find(|(waiting, _)| waiting == piece).map_or(0, |(_, n_rounds)| *n_rounds)
-    };
-    // What must leave is placed first.
-    let mut items: Vec<Vec<NaivePiece>> = pieces.iter().map(|piece| vec![*piece]).collect();
-    items.sort_by_key(|item| (rounds_of(&item[0]) != 8, usize::MAX - weight(item, options), item[0]));
-    let sequences = place_in_order(&items, options);
-    let room = |sequence: &[NaivePiece]| options.room() - weight(sequence, options);
-    let mut leaves: Vec<bool> = sequences
-        .iter()
-        .map(|sequence| {
-            let is_full = room(sequence) <= options.capacity / 1000;
-            all || is_full || sequence.iter().any(|piece| rounds_of(piece) == 8)
-        })
-        .collect();
-    while leaves.iter().filter(|&&leaves| leaves).count() * 2 < sequences.len() {
-        let others = (0..sequences.len()).filter(|&number| !leaves[number]);
-        if let Some(fullest) = others.min_by_key(|&number| (room(&sequences[number]), number)) {
-            leaves[fullest] = true;
-        }
-    }
-    let mut leaving = Vec::new();
-    let mut left_over = Vec::new();
-    for (sequence, leaves) in sequences.into_iter().zip(leaves) {
-        if leaves {
-            leaving.push(sequence);
-        } else {
-            left_over.extend(sequence.into_iter().map(|piece| (piece, rounds_of(&piece) + 1)));
-        }
-    }
-    leaving.sort();
-    plan.sequences.extend(leaving);
-    *pool = left_over;
 }
 
 /// One token after the other into the last sequence; a new one when it is full of tokens or of pieces.
