@@ -130,14 +130,14 @@ def documents_of(batch: Documents) -> tuple[npt.NDArray[Any], Int64Array]:
     return np.ascontiguousarray(ids), np.ascontiguousarray(offsets, np.int64)
 
 
-def rows_of(sequences: Any, n_sequences: int) -> Int64Array:
-    """The numbers of sequences to lay out, checked."""
+def rows_of(sequences: Any) -> Int64Array:
+    """The numbers of sequences to lay out; whether the plan has them is looked up where they are taken."""
     rows = np.asarray(sequences)
     if rows.size == 0:
         return np.empty(0, np.int64)
-    if rows.ndim != 1 or rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= n_sequences:
-        raise PackingError(f"sequences must be a flat list of integers from 0 to {n_sequences - 1}")
-    return rows.astype(np.int64)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise PackingError("sequences must be a flat list of integers: the numbers of sequences of the plan")
+    return np.ascontiguousarray(rows, np.int64)
 
 
 def string(name: str, value: Any) -> str:

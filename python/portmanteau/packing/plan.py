@@ -104,13 +104,14 @@ class PackPlan:
     @cached_property
     def pieces(self) -> Pieces:
         """The pieces in sequences: ``document``, ``start``, ``length``, ``sequence``, ``position``."""
-        return self._take(None)
+        pieces = self._take(None)
+        for array in (pieces.document, pieces.start, pieces.length, pieces.sequence_offsets):
+            array.setflags(write=False)
+        return pieces
 
     def _take(self, sequences: Int64Array | None) -> Pieces:
         """The pieces of these sequences, in this order, or of all."""
         table, offsets = _rust.pack_take(self, sequences)
-        for array in (*table, offsets):
-            array.setflags(write=False)
         return Pieces(*table, offsets, self.format)
 
     @cached_property
@@ -305,7 +306,7 @@ class PackPlan:
         if sequences is None:
             rows, pieces = np.arange(self.n_sequences, dtype=np.int64), self.pieces
         else:
-            rows = rows_of(sequences, self.n_sequences)
+            rows = rows_of(sequences)
             pieces = self._take(rows)
         if sequences is None or len(offsets) - 1 != self.n_documents:
             self._check_documents(offsets)

@@ -41,7 +41,7 @@ pub struct FillIds {
 
 /// What ids can be written as.
 pub trait IdOut: Copy {
-    /// The largest id that fits.
+    /// The largest id that fits, a power of two less one.
     const MOST: u32;
 
     /// The id, which is at most [`IdOut::MOST`].
@@ -395,12 +395,14 @@ fn write_piece<Id: Copy + Into<u32>, T: IdOut>(
     }
     let from = start + first - usize::from(bos.is_some());
     let ids = &ids[from..from + (last - first)];
-    if T::MOST < u32::MAX {
-        let largest = ids.iter().map(|&id| id.into()).max().unwrap_or(0);
-        check_fits::<T>(largest)?;
-    }
+    let mut bits = 0;
     for (place, &id) in span[first..last].iter_mut().zip(ids) {
+        bits |= id.into();
         *place = T::from_id(id.into());
+    }
+    // An id has a bit above those of the largest that fits, if and only if it does not fit.
+    if T::MOST < u32::MAX && bits > T::MOST {
+        ids.iter().try_for_each(|&id| check_fits::<T>(id.into()))?;
     }
     Ok(())
 }

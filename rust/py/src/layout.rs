@@ -3,7 +3,9 @@
 
 use crate::errors::detached;
 use crate::packing::{FormatAttributes, PieceAttributes};
-use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray2, PyUntypedArrayMethods};
+use numpy::{
+    Element, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadwriteArray2, PyUntypedArrayMethods,
+};
 use portmanteau_pack::{Documents, FillIds, IdOut, Layout};
 use pyo3::prelude::*;
 
@@ -33,74 +35,69 @@ impl LayoutAttributes<'_> {
     }
 }
 
-/// A matrix of ids to fill, in one of the dtypes that models take.
-#[derive(FromPyObject)]
-pub(crate) enum IdsOut<'py> {
-    Uint32(PyReadwriteArray2<'py, u32>),
-    Int32(PyReadwriteArray2<'py, i32>),
-    Int64(PyReadwriteArray2<'py, i64>),
-}
-
-/// The ids of documents, in one of the dtypes that a store has.
-#[derive(FromPyObject)]
-pub(crate) enum DocumentIds<'py> {
-    Uint32(PyReadonlyArray1<'py, u32>),
-    Uint16(PyReadonlyArray1<'py, u16>),
-}
-
-/// Fills `out` with the ids of every position.
+/// Fills `out`, `uint32`, `int32` or `int64`, with the ids of every position; those of documents are `uint32` or `uint16`.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "the batch and the ids that fill what it does not")]
 pub(crate) fn fill_input_ids<'py>(
     py: Python<'py>,
     layout: LayoutAttributes<'py>,
-    ids: DocumentIds<'py>,
+    ids: &Bound<'py, PyAny>,
     offsets: PyReadonlyArray1<'py, i64>,
     planned_lengths: PyReadonlyArray1<'py, u32>,
     pad_id: u32,
     bos_id: Option<u32>,
     eos_id: Option<u32>,
-    out: IdsOut<'py>,
+    out: &Bound<'py, PyAny>,
 ) -> PyResult<()> {
-    let (offsets, planned_lengths) = (offsets.as_slice()?, planned_lengths.as_slice()?);
-    let fill = FillIds { pad: pad_id, bos: bos_id, eos: eos_id };
-    match ids {
-        DocumentIds::Uint32(ids) => {
-            fill_from(py, &layout, ids.as_slice()?, offsets, planned_lengths, fill, out)
-        }
-        DocumentIds::Uint16(ids) => {
-            fill_from(py, &layout, ids.as_slice()?, offsets, planned_lengths, fill, out)
-        }
+    let gathering = Gathering {
+        layout: &layout,
+        offsets: offsets.as_slice()?,
+        planned_lengths: planned_lengths.as_slice()?,
+        fill: FillIds { pad: pad_id, bos: bos_id, eos: eos_id },
+    };
+    // A cast that fails is cheap; the conversion of an argument to an enum of arrays would make an error of each.
+    if let Ok(ids) = ids.cast::<PyArray1<u16>>() {
+        return gathering.run(py, ids.try_readonly()?.as_slice()?, out);
     }
+    gathering.run(py, ids.cast::<PyArray1<u32>>()?.try_readonly()?.as_slice()?, out)
 }
 
-fn fill_from<Id: Copy + Into<u32> + Sync>(
-    py: Python<'_>,
-    layout: &LayoutAttributes<'_>,
-    ids: &[Id],
-    offsets: &[i64],
-    planned_lengths: &[u32],
+/// Ids of documents on their way into rows.
+struct Gathering<'a, 'py> {
+    layout: &'a LayoutAttributes<'py>,
+    offsets: &'a [i64],
+    planned_lengths: &'a [u32],
     fill: FillIds,
-    out: IdsOut<'_>,
-) -> PyResult<()> {
-    fn into<Id: Copy + Into<u32> + Sync, T: IdOut + Send + numpy::Element>(
+}
+
+impl Gathering<'_, '_> {
+    fn run<Id: Copy + Into<u32> + Sync>(
+        &self,
         py: Python<'_>,
-        layout: &LayoutAttributes<'_>,
-        batch: (&[Id], &[i64]),
-        planned_lengths: &[u32],
-        fill: FillIds,
-        mut out: PyReadwriteArray2<'_, T>,
+        ids: &[Id],
+        out: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let (width, out) = (out.shape()[1], out.as_slice_mut()?);
-        layout.detached(py, width, |layout| {
-            layout.input_ids(&Documents::new(batch.0, batch.1)?, planned_lengths, fill, out)
-        })
+        if let Ok(out) = out.cast::<PyArray2<i64>>() {
+            self.write(py, ids, out)
+        } else if let Ok(out) = out.cast::<PyArray2<i32>>() {
+            self.write(py, ids, out)
+        } else {
+            self.write(py, ids, out.cast::<PyArray2<u32>>()?)
+        }
     }
-    let batch = (ids, offsets);
-    match out {
-        IdsOut::Uint32(out) => into(py, layout, batch, planned_lengths, fill, out),
-        IdsOut::Int32(out) => into(py, layout, batch, planned_lengths, fill, out),
-        IdsOut::Int64(out) => into(py, layout, batch, planned_lengths, fill, out),
+
+    fn write<Id: Copy + Into<u32> + Sync, T: IdOut + Send + Element>(
+        &self,
+        py: Python<'_>,
+        ids: &[Id],
+        out: &Bound<'_, PyArray2<T>>,
+    ) -> PyResult<()> {
+        let (width, mut out) = (out.shape()[1], out.try_readwrite()?);
+        let out = out.as_slice_mut()?;
+        let Self { layout, offsets, planned_lengths, fill } = *self;
+        layout.detached(py, width, |layout| {
+            layout.input_ids(&Documents::new(ids, offsets)?, planned_lengths, fill, out)
+        })
     }
 }
 
@@ -126,27 +123,22 @@ pub(crate) fn fill_segment_ids<'py>(
     layout.detached(py, width, |layout| layout.segment_ids(out))
 }
 
-/// A matrix of ids to read, in one of the dtypes that models take.
-#[derive(FromPyObject)]
-pub(crate) enum IdsIn<'py> {
-    Uint32(PyReadonlyArray2<'py, u32>),
-    Int32(PyReadonlyArray2<'py, i32>),
-    Int64(PyReadonlyArray2<'py, i64>),
-}
-
-/// Fills `out` with labels.
+/// Fills `out` with labels; `input_ids` are `uint32`, `int32` or `int64`.
 #[pyfunction]
 pub(crate) fn fill_labels<'py>(
     py: Python<'py>,
     layout: LayoutAttributes<'py>,
-    input_ids: IdsIn<'py>,
+    input_ids: &Bound<'py, PyAny>,
     mut out: PyReadwriteArray2<'py, i64>,
 ) -> PyResult<()> {
     let (width, out) = (out.shape()[1], out.as_slice_mut()?);
-    match input_ids {
-        IdsIn::Uint32(ids) => labels_of(py, &layout, width, ids.as_slice()?, out),
-        IdsIn::Int32(ids) => labels_of(py, &layout, width, ids.as_slice()?, out),
-        IdsIn::Int64(ids) => labels_of(py, &layout, width, ids.as_slice()?, out),
+    if let Ok(ids) = input_ids.cast::<PyArray2<i64>>() {
+        labels_of(py, &layout, width, ids.try_readonly()?.as_slice()?, out)
+    } else if let Ok(ids) = input_ids.cast::<PyArray2<i32>>() {
+        labels_of(py, &layout, width, ids.try_readonly()?.as_slice()?, out)
+    } else {
+        let ids = input_ids.cast::<PyArray2<u32>>()?.try_readonly()?;
+        labels_of(py, &layout, width, ids.as_slice()?, out)
     }
 }
 

@@ -248,7 +248,10 @@ pub(crate) fn pack_take<'py>(
             let bound = |index: i64| usize::try_from(*bounds.get(usize::try_from(index).ok()?)?).ok();
             let range = bound(sequence).zip(sequence.checked_add(1).and_then(bound));
             let of_sequence = range.and_then(|(start, end)| numbers.get(start..end)).ok_or_else(|| {
-                Error::new(format!("there is no sequence {sequence}, or the plan is damaged"))
+                Error::new(format!(
+                    "there is no sequence {sequence}: the plan has {} sequences, numbered from 0 on, or is damaged",
+                    bounds.len().saturating_sub(1)
+                ))
             })?;
             taken.extend_from_slice(of_sequence);
             offsets.push(taken.len() as i64);
