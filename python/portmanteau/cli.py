@@ -404,7 +404,12 @@ def _add_pack(subparsers: Any) -> None:
         ],
         "portmanteau pack tokens.arrow --capacity 8192 -o plan.arrow",
     )
-    parser.add_argument("tokens", metavar="TOKENS", help="a file that `portmanteau encode -o` wrote")
+    parser.add_argument(
+        "tokens",
+        metavar="TOKENS",
+        nargs="+",
+        help="files that `portmanteau encode -o` wrote; each is packed by itself, and then what is left of all",
+    )
     parser.add_argument("--capacity", type=int, required=True, metavar="N", help="positions in a sequence")
     parser.add_argument(
         "--strategy",
@@ -419,13 +424,55 @@ def _add_pack(subparsers: Any) -> None:
         help="what becomes of documents longer than a sequence (default: split)",
     )
     parser.add_argument(
+        "--overlap",
+        type=int,
+        default=0,
+        metavar="N",
+        help="tokens that two pieces of a document that is split share (default: 0)",
+    )
+    parser.add_argument(
         "--max-documents-per-sequence",
         type=int,
         metavar="N",
         help="the most pieces in a sequence (default: no limit)",
     )
-    parser.add_argument("--bos", action="store_true", help="leave room for a token before every document")
-    parser.add_argument("--eos", action="store_true", help="leave room for a token after every document")
+    for name, place in (("--bos", "before"), ("--eos", "after")):
+        parser.add_argument(
+            name,
+            nargs="?",
+            choices=("document", "sequence"),
+            const="document",
+            default=False,
+            help=f"leave room for a token {place} every document, or every sequence",
+        )
+    parser.add_argument(
+        "--align",
+        type=int,
+        default=1,
+        metavar="N",
+        help="pad every document to a multiple of this (default: 1)",
+    )
+    parser.add_argument(
+        "--min-fill",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="leave out sequences of which a smaller share is filled (default: 0)",
+    )
+    parser.add_argument(
+        "--order",
+        choices=("free", "window", "keep"),
+        default="free",
+        help="which documents may share a sequence: any, near ones, or those that follow each other (default: free)",
+    )
+    parser.add_argument(
+        "--window",
+        type=int,
+        default=64,
+        metavar="N",
+        help="for --order window: how many sequences' worth of tokens wait (default: 64)",
+    )
+    parser.add_argument("--plot", metavar="FILE", help="draw the plan, as an .svg or a .png")
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="the plan to write (default: only print the summary)"
     )

@@ -113,20 +113,40 @@ def run_pack(arguments: argparse.Namespace) -> None:
     """``portmanteau pack``."""
     if arguments.output:
         check_writable(arguments.output)
-    lengths = TokenFile.open(arguments.tokens).lengths
-    plan = packing.pack(
-        lengths,
-        arguments.capacity,
-        strategy=arguments.strategy,
-        long_documents=arguments.long_documents,
-        max_documents_per_sequence=arguments.max_documents_per_sequence,
-        bos=arguments.bos,
-        eos=arguments.eos,
-    )
-    plan.verify(lengths)
+    file_format = _plot_format(arguments.plot) if arguments.plot else None
+    options = {
+        name: getattr(arguments, name)
+        for name in (
+            "strategy",
+            "long_documents",
+            "overlap",
+            "max_documents_per_sequence",
+            "bos",
+            "eos",
+            "align",
+            "min_fill",
+            "order",
+            "window",
+        )
+    }
+    plans = []
+    for tokens in arguments.tokens:
+        lengths = TokenFile.open(tokens).lengths
+        plans.append(packing.pack(lengths, arguments.capacity, **options))
+        plans[-1].verify(lengths)
+    plan = plans[0]
+    if len(plans) > 1:
+        plan = packing.merge_plans(plans)
+        plan.verify()
     if arguments.output:
         plan.save(arguments.output)
         tell(f"wrote {arguments.output}")
+    if file_format:
+        from portmanteau import plots
+
+        drawn = plots.as_bytes(plan.plot(), file_format)
+        write_atomically(arguments.plot, lambda stream: stream.write(drawn))
+        tell(f"wrote {arguments.plot}")
     _print(inspecting.as_text(inspecting.inspect_plan(plan)))
 
 
@@ -141,16 +161,24 @@ def run_inspect(arguments: argparse.Namespace) -> None:
     _print(json.dumps(facts, ensure_ascii=False, indent=2) if arguments.json else inspecting.as_text(facts))
 
 
+def _plot_format(path: str) -> str:
+    """The format of a plot by the ending of its name, checked before any work is done."""
+    from portmanteau import plots
+
+    file_format = Path(path).suffix.lower().removeprefix(".")
+    if file_format not in ("svg", "png"):
+        raise UnsupportedError(
+            f"{path}: a plot is an .svg or a .png; give the file one of these endings", path=path
+        )
+    check_writable(path)
+    plots.require_matplotlib()
+    return file_format
+
+
 def _inspect_curve(arguments: argparse.Namespace) -> None:
     from portmanteau import plots
 
-    file_format = Path(arguments.plot or "").suffix.lower().removeprefix(".")
-    if arguments.plot:
-        if file_format not in ("svg", "png"):
-            message = f"{arguments.plot}: a plot is an .svg or a .png; give the file one of these endings"
-            raise UnsupportedError(message, path=arguments.plot)
-        check_writable(arguments.plot)
-        plots.require_matplotlib()
+    file_format = _plot_format(arguments.plot) if arguments.plot else ""
     tokenizer = Tokenizer.load(arguments.source)
     with _encoding_bar() as bar:
         facts = inspecting.inspect_curve(

@@ -109,23 +109,30 @@ def inspect_tokens(tokens: TokenFile) -> Facts:
 
 def inspect_plan(plan: PackPlan) -> Facts:
     """Options, sizes, efficiency, what was cut and dropped. O(pieces)."""
+    stats = plan.stats
     return {
         "strategy": plan.strategy,
         "capacity": plan.capacity,
         "long_documents": plan.long_documents,
+        "overlap": plan.format.overlap,
         "max_documents_per_sequence": plan.max_documents_per_sequence,
         "bos": plan.format.bos,
         "eos": plan.format.eos,
-        "documents": plan.n_documents,
+        "align": plan.format.align,
+        "min_fill": plan.min_fill,
+        "order": plan.order,
+        "documents": stats.n_documents,
         "empty_documents": plan.n_empty_documents,
-        "tokens": plan.n_tokens,
-        "sequences": plan.n_sequences,
-        "lower_bound": plan.lower_bound,
+        "tokens": stats.n_tokens,
+        "sequences": stats.n_sequences,
+        "lower_bound": stats.lower_bound,
         "efficiency": plan.efficiency,
         "padding": plan.n_positions - plan.n_tokens,
-        "pieces": len(plan.pieces),
+        "pieces": stats.n_pieces,
         "documents_cut": plan.documents_cut,
-        "dropped_tokens": int(plan.dropped.length.sum(dtype=np.int64)),
+        "dropped_tokens": stats.n_dropped_tokens,
+        "concatenated_sequences": stats.concatenation_ratio,
+        "attention_cost_spread": stats.attention_cost_spread,
         "pieces_per_sequence": _distribution(np.diff(plan.sequence_offsets)),
         "fingerprint": plan.fingerprint,
     }

@@ -26,6 +26,7 @@ __all__ = [
     "GREY",
     "ORANGE",
     "STYLE",
+    "as_bytes",
     "as_svg",
     "draw",
     "draw_curves",
@@ -115,6 +116,12 @@ def draw_curves(
             )
         if len(curves) > 1:
             axes.legend(loc="upper left")
+        return as_bytes(figure, file_format)
+
+
+def as_bytes(figure: Any, file_format: str) -> bytes:
+    """The figure as ``"svg"`` or ``"png"``, the same bytes every time."""
+    with require_matplotlib().rc_context(STYLE):
         if file_format == "svg":
             return as_svg(figure).encode()
         stream = io.BytesIO()
