@@ -53,6 +53,9 @@ def some_options(draw) -> dict:
     can_overlap = long_documents == "split" and strategy not in ("concat", "buckets")
     special = st.sampled_from([False, True, "document", "sequence"])
     bos, eos = draw(special), draw(special)
+    is_best_fit = strategy == "best_fit_decreasing"
+    order = draw(st.sampled_from(["free", "window", "keep"])) if is_best_fit else "free"
+    by_attention = is_best_fit and draw(st.booleans())
     most = draw(st.none() | st.integers(1, 3 if strategy == "nnls_histogram" else 4))
     return {
         "capacity": capacity,
@@ -63,9 +66,8 @@ def some_options(draw) -> dict:
         "eos": eos,
         "align": 1 if "sequence" in (bos, eos) else draw(st.integers(1, 3)),
         "overlap": draw(st.integers(0, 2)) if can_overlap else 0,
-        "order": draw(st.sampled_from(["free", "window", "keep"]))
-        if strategy == "best_fit_decreasing"
-        else "free",
+        "order": "free" if by_attention else order,
+        "cost": "attention" if by_attention else "tokens",
         "window": 2,
     }
 
@@ -336,6 +338,9 @@ def test_lengths_of_every_kind_make_one_plan(lengths):
         ({"min_fill": 1.5}, "share from 0 to 1"),
         ({"min_fill": float("nan")}, "share from 0 to 1"),
         ({"min_fill": "1"}, "share from 0 to 1"),
+        ({"cost": "money"}, '"tokens", "attention"'),
+        ({"cost": "attention", "order": "keep"}, "choose that strategy"),
+        ({"cost": "attention", "order": "window"}, "leave cost at tokens"),
         ({"order": "any"}, "'free', 'window' or 'keep'"),
         ({"order": "window", "strategy": "concat"}, "best_fit_decreasing"),
         ({"order": "window", "apart": [1]}, "order free or keep"),

@@ -177,6 +177,7 @@ class Trainer:
 class PackOptions(TypedDict):
     format: Any
     strategy: str
+    cost: str
     long_documents: str
     max_documents_per_sequence: int | None
     least_tokens: int

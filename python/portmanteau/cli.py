@@ -418,6 +418,12 @@ def _add_pack(subparsers: Any) -> None:
         help="how to choose the sequence of a document (default: best_fit_decreasing)",
     )
     parser.add_argument(
+        "--cost",
+        choices=("tokens", "attention"),
+        default="tokens",
+        help="what best fit makes even: how full sequences are, or what attention costs in them (default: tokens)",
+    )
+    parser.add_argument(
         "--long-documents",
         choices=get_args(LongDocuments),
         default="split",

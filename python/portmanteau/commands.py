@@ -118,6 +118,7 @@ def run_pack(arguments: argparse.Namespace) -> None:
         name: getattr(arguments, name)
         for name in (
             "strategy",
+            "cost",
             "long_documents",
             "overlap",
             "max_documents_per_sequence",

@@ -50,6 +50,8 @@ class PackPlan:
     """What sequences are made of: capacity, BOS and EOS, alignment, overlap."""
     strategy: str
     """As given to :func:`pack`."""
+    cost: str
+    """As given to :func:`pack`."""
     long_documents: str
     """As given to :func:`pack`."""
     max_documents_per_sequence: int | None
@@ -201,6 +203,7 @@ class PackPlan:
         """All that is not an array, as plain numbers and strings."""
         names = (
             "strategy",
+            "cost",
             "long_documents",
             "max_documents_per_sequence",
             "min_fill",

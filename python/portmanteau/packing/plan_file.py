@@ -66,6 +66,9 @@ def read_plan(path: str | os.PathLike[str], memory_map: bool) -> PackPlan:
 
 
 def _plan(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> PackPlan:
+    for name, array in arrays.items():
+        if array.dtype != (np.int64 if name == "sequence_offsets" else np.uint32):
+            raise ValueError(f"{name} is an array of {array.dtype}")
     parts = "document", "start", "length"
     cut_pieces, dropped = (
         PieceTable(*(arrays.pop(f"{kind}_{part}") for part in parts)) for kind in ("cut", "dropped")

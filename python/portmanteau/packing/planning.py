@@ -56,6 +56,7 @@ def pack(
     capacity: int,
     *,
     strategy: Strategy = ...,
+    cost: Literal["tokens", "attention"] = ...,
     long_documents: LongDocuments = ...,
     overlap: int = ...,
     may_cut_after: npt.ArrayLike | None = ...,
@@ -75,6 +76,7 @@ def pack(
     capacity: int,
     *,
     strategy: Strategy = "best_fit_decreasing",
+    cost: Literal["tokens", "attention"] = "tokens",
     long_documents: LongDocuments = "split",
     overlap: int = 0,
     may_cut_after: npt.ArrayLike | None = None,
@@ -107,6 +109,9 @@ def pack(
             ``"longest_pack_first"`` and ``"nnls_histogram"`` (for capacities up to 2,048 and up to three documents a
             sequence) pack the histogram of lengths, and give sequences documents of these lengths in their order.
             ``"buckets"`` cuts every document into powers of two and makes each a sequence: :attr:`PackPlan.buckets`.
+        cost: with best fit decreasing, ``"attention"`` opens as many sequences as best fit makes, and puts each piece,
+            the longest first, into the one with the least sum of squared lengths so far that has room: hardly ever a
+            sequence more, and attention costs about the same in all (:attr:`PlanStatistics.attention_cost_spread`).
         long_documents: what becomes of documents longer than a sequence takes. ``"split"`` cuts them into pieces as
             long as may be and a rest, ``"power_of_two"`` into powers of two; nothing is lost. ``"truncate"`` keeps
             their first tokens, ``"truncate_left"`` their last, ``"drop"`` drops them whole; :attr:`PackPlan.dropped`
@@ -170,7 +175,16 @@ def pack(
             "max_documents_per_sequence", max_documents_per_sequence, 1, 2**32 - 1
         )
     if isinstance(lengths, Histogram):
-        others = (long_documents != "split", overlap, bos, eos, align != 1, min_fill, order != "free")
+        others = (
+            cost != "tokens",
+            long_documents != "split",
+            overlap,
+            bos,
+            eos,
+            align != 1,
+            min_fill,
+            order != "free",
+        )
         arrays_given = (may_cut_after, together, apart, secondary)
         if any(others) or any(array is not None for array in arrays_given):
             raise PackingError(
@@ -196,6 +210,7 @@ def pack(
         {
             "format": sequence_format,
             "strategy": strategy_in_order,
+            "cost": string("cost", cost),
             "long_documents": string("long_documents", long_documents),
             "max_documents_per_sequence": max_documents_per_sequence,
             "least_tokens": math.ceil(min_fill * capacity),
@@ -215,6 +230,7 @@ def pack(
         document_lengths.copy() if document_lengths.flags.writeable else document_lengths,
         format=sequence_format,
         strategy=strategy,
+        cost=cost,
         long_documents=long_documents,
         max_documents_per_sequence=max_documents_per_sequence,
         min_fill=float(min_fill),
@@ -263,9 +279,9 @@ def merge_plans(plans: Sequence[PackPlan], *, repack_below: float = 0.99) -> Pac
             raise PackingError(f"plan {number} is {type(plan).__name__}; merge_plans takes plans")
         if plan.options | {"secondary_fill": {}} != plans[0].options | {"secondary_fill": {}}:
             raise PackingError(f"plan {number} has other options than plan 0; pack all shards alike")
-        if plan.strategy == "buckets" or plan.secondary_fill:
+        if plan.strategy == "buckets" or plan.cost != "tokens" or plan.secondary_fill:
             raise PackingError(
-                "plans of buckets, and with secondary capacities, cannot be merged; pack all at once"
+                "plans of buckets, by attention and with secondary capacities cannot be merged; pack all at once"
             )
     first = plans[0] if plans else None
     arrays, document_lengths = _rust.pack_merge(
@@ -280,6 +296,7 @@ def merge_plans(plans: Sequence[PackPlan], *, repack_below: float = 0.99) -> Pac
         document_lengths,
         format=first.format,
         strategy=first.strategy,
+        cost=first.cost,
         long_documents=first.long_documents,
         max_documents_per_sequence=first.max_documents_per_sequence,
         min_fill=first.min_fill,

@@ -108,6 +108,7 @@ class StreamPacker:
         self._options: _rust.PackOptions = {
             "format": self._format,
             "strategy": "best_fit_decreasing",
+            "cost": "tokens",
             "long_documents": string("long_documents", long_documents),
             "max_documents_per_sequence": most,
             "least_tokens": 0,

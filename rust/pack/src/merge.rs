@@ -106,7 +106,7 @@ pub fn merge(
         let moved = Moved { format, table, numbers: moved };
         let order = heaviest_first(&moved, format.room());
         let limits = Limits::new(format.room(), max_documents);
-        by_sequence(&moved, place(&order, end, limits, &mut BestFit::new(limits.room)))
+        by_sequence(&moved, place(&order, end, limits, 0, &mut BestFit::new(limits.room)))
     };
     let n_kept = merged.piece_numbers.len() as u64;
     merged.piece_numbers.extend(numbers);

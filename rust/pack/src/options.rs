@@ -43,6 +43,15 @@ pub enum LongDocuments {
     Error,
 }
 
+/// What best fit decreasing makes even.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cost {
+    /// The number of tokens: sequences are as full as may be.
+    Tokens,
+    /// The sum of the squared lengths of pieces: of as many sequences, the costliest cost less.
+    Attention,
+}
+
 /// Finds `name` in a table of names, or says which names there are.
 pub(crate) fn by_name<T: Copy>(what: &str, name: &str, table: &[(&str, T)]) -> Result<T> {
     table.iter().find(|(known, _)| *known == name).map(|(_, value)| *value).ok_or_else(|| {
@@ -83,6 +92,14 @@ impl FromStr for LongDocuments {
     }
 }
 
+impl FromStr for Cost {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        by_name("cost", name, &[("tokens", Self::Tokens), ("attention", Self::Attention)])
+    }
+}
+
 /// How to pack.
 #[derive(Debug, Clone)]
 pub struct PackOptions {
@@ -90,6 +107,8 @@ pub struct PackOptions {
     pub format: SequenceFormat,
     /// Which sequence a piece goes into.
     pub strategy: Strategy,
+    /// What best fit decreasing makes even.
+    pub cost: Cost,
     /// What becomes of a document that is longer than a sequence takes.
     pub long_documents: LongDocuments,
     /// Most pieces in a sequence; no limit if `None`.
@@ -104,6 +123,7 @@ impl PackOptions {
         Self {
             format: SequenceFormat::new(capacity),
             strategy: Strategy::BestFitDecreasing,
+            cost: Cost::Tokens,
             long_documents: LongDocuments::Split,
             max_documents_per_sequence: None,
             least_tokens: 0,
@@ -122,6 +142,9 @@ impl PackOptions {
             return Err(Error::new(
                 "concat and buckets cut without overlap; choose another strategy, or no overlap",
             ));
+        }
+        if self.cost == Cost::Attention && self.strategy != Strategy::BestFitDecreasing {
+            return Err(Error::new("cost attention goes with best_fit_decreasing; choose that strategy"));
         }
         let cuts_by_two = matches!(self.long_documents, LongDocuments::Split | LongDocuments::PowerOfTwo);
         if self.strategy == Strategy::Buckets && !cuts_by_two {

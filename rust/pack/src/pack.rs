@@ -8,8 +8,9 @@ use crate::cut::CutDocuments;
 use crate::error::{Error, Result};
 use crate::first_fit::FirstFit;
 use crate::groups::{place_groups, Constraints};
+use crate::least_cost::LeastCost;
 use crate::next_fit::NextFit;
-use crate::options::{LongDocuments, PackOptions, Strategy};
+use crate::options::{Cost, LongDocuments, PackOptions, Strategy};
 use crate::order::{heaviest_first, PlacementOrder, Weighted};
 use crate::place::{place, Limits, OpenSequences, Placed};
 use crate::plan::PackPlan;
@@ -37,6 +38,13 @@ pub fn pack(lengths: &[u32], options: &PackOptions, constraints: &Constraints<'_
         }
         Strategy::Buckets => one_each(heaviest_first(&cut, limits.room).pieces),
         Strategy::Histogram(strategy) => by_sequence(&cut, place_by_histogram(&cut, strategy, options)?),
+        Strategy::BestFitDecreasing if options.cost == Cost::Attention => {
+            let order = heaviest_first(&cut, limits.room);
+            let best_fit = place(&order, cut.end(), limits, 0, &mut BestFit::new(limits.room));
+            let n_open = best_fit.pieces_in.len();
+            let mut open = LeastCost::new(n_open, limits.room);
+            by_sequence(&cut, place(&order, cut.end(), limits, n_open, &mut open))
+        }
         Strategy::BestFitDecreasing => {
             let mut open = BestFit::new(limits.room);
             by_sequence(&cut, place_all(&cut, constraints, limits, true, &mut open)?)
@@ -77,7 +85,7 @@ fn place_all(
         cut.for_each(|piece, _| in_order.push(piece));
         PlacementOrder::new(in_order, cut)
     };
-    Ok(place(&order, cut.end(), limits, open))
+    Ok(place(&order, cut.end(), limits, 0, open))
 }
 
 /// Refuses constraints that a strategy cannot keep.
@@ -90,6 +98,11 @@ fn check_constraints(options: &PackOptions, constraints: &Constraints<'_>) -> Re
         return Err(Error::new(
             "groups and secondary capacities go with best_fit_decreasing, first_fit_decreasing and next_fit; choose one \
              of these strategies",
+        ));
+    }
+    if constraints.are_of_sequences() && options.cost == Cost::Attention {
+        return Err(Error::new(
+            "groups and secondary capacities go with cost tokens; choose that, or leave them out",
         ));
     }
     let splits = options.long_documents == LongDocuments::Split;

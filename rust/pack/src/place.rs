@@ -8,6 +8,10 @@ use std::num::NonZeroU32;
 ///
 /// [`take`]: OpenSequences::take
 pub(crate) trait OpenSequences {
+    /// Whether a sequence that was chosen for some weight is chosen again for the same weight while it has room: it was the
+    /// first, or the last, or had the least room, and nothing else has changed.
+    const TAKES_RUNS: bool = true;
+
     /// Takes out the chosen sequence among those that have room for this weight and that `accepts` lets have it; gives it
     /// and its room. Where `accepts` says no, the next one in the order of preference is asked.
     fn take(&mut self, weight: u32, accepts: impl FnMut(u32) -> bool) -> Option<(u32, u32)>;
@@ -40,28 +44,28 @@ pub(crate) struct Placed {
     pub(crate) pieces_in: Vec<u32>,
 }
 
-/// Places every piece. Numbers of pieces are below `end`.
-pub(crate) fn place(
+/// Places every piece. Numbers of pieces are below `end`; so many sequences are open from the start.
+pub(crate) fn place<Open: OpenSequences>(
     order: &PlacementOrder,
     end: usize,
     limits: Limits,
-    open: &mut impl OpenSequences,
+    n_open: usize,
+    open: &mut Open,
 ) -> Placed {
-    let mut placed = Placed { sequence_of: vec![0; end], pieces_in: Vec::new() };
+    let mut placed = Placed { sequence_of: vec![0; end], pieces_in: vec![0; n_open] };
     let Placed { sequence_of, pieces_in } = &mut placed;
     let mut rest = &order.pieces[..];
     for &(weight, count) in &order.runs {
         let (mut run, after) = rest.split_at(count as usize);
         rest = after;
-        // A sequence that was chosen for this weight is chosen again for the same weight while it has room: it was the
-        // first, or the last, or had the least room, and nothing else has changed.
         while !run.is_empty() {
             let (sequence, mut room) = open.take(weight, |_| true).unwrap_or_else(|| {
                 pieces_in.push(0);
                 (pieces_in.len() as u32 - 1, limits.room)
             });
             let count = &mut pieces_in[sequence as usize];
-            let most = (room / weight).min(limits.pieces - *count) as usize;
+            let most =
+                if Open::TAKES_RUNS { (room / weight).min(limits.pieces - *count) as usize } else { 1 };
             let (now, later) = run.split_at(most.min(run.len()));
             for &piece in now {
                 sequence_of[piece as usize] = sequence;

@@ -19,7 +19,7 @@
 
 use crate::cut::{check_length, CutRule};
 use crate::error::{Error, Result};
-use crate::options::{PackOptions, Strategy};
+use crate::options::{Cost, PackOptions, Strategy};
 use crate::waiting::WaitingPieces;
 
 /// A sequence takes pieces in order of arrival until they take this part of its room.
@@ -92,6 +92,9 @@ impl StreamPacker {
         options.check()?;
         if options.strategy != Strategy::BestFitDecreasing {
             return Err(Error::new("a stream is packed by best_fit_decreasing; choose that strategy"));
+        }
+        if options.cost != Cost::Tokens {
+            return Err(Error::new("a stream is packed by tokens; leave cost at tokens"));
         }
         if options.least_tokens > 0 {
             return Err(Error::new("a stream leaves no sequence out; leave the least fill at 0"));

@@ -19,6 +19,8 @@ struct Case {
     capacity: u32,
     #[serde(default = "best_fit")]
     strategy: String,
+    #[serde(default = "by_tokens")]
+    cost: String,
     #[serde(default = "split")]
     long_documents: String,
     max_documents_per_sequence: Option<u32>,
@@ -47,6 +49,10 @@ fn best_fit() -> String {
     "best_fit_decreasing".into()
 }
 
+fn by_tokens() -> String {
+    "tokens".into()
+}
+
 fn split() -> String {
     "split".into()
 }
@@ -62,6 +68,7 @@ impl Case {
                 overlap: self.overlap,
             },
             strategy: self.strategy.parse().unwrap(),
+            cost: self.cost.parse().unwrap(),
             long_documents: self.long_documents.parse().unwrap(),
             max_documents_per_sequence: self.max_documents_per_sequence.and_then(NonZeroU32::new),
             least_tokens: self.least_tokens,
@@ -102,6 +109,7 @@ impl Case {
         let options = NaiveOptions {
             capacity: self.capacity as usize,
             strategy: self.strategy.clone(),
+            cost: self.cost.clone(),
             long_documents: self.long_documents.clone(),
             max_documents: self.max_documents_per_sequence.map(|most| most as usize),
             bos: self.bos,
@@ -191,7 +199,7 @@ fn any_case() -> impl Strategy<Value = Case> {
             let groups = || prop::option::weighted(0.2, prop::collection::vec(-20..4i64, n_documents));
             let amounts = (prop::collection::vec(0..5u32, n_documents), 4..12u32);
             let format =
-                (any::<[bool; 4]>(), prop::option::of(1..6u32), prop_oneof![2 => Just(0u32), 1 => 1..9u32]);
+                (any::<[bool; 5]>(), prop::option::of(1..6u32), prop_oneof![2 => Just(0u32), 1 => 1..9u32]);
             let rare = (
                 prop::option::weighted(0.3, prop::collection::vec(any::<bool>(), n_ids)),
                 groups(),
@@ -201,7 +209,7 @@ fn any_case() -> impl Strategy<Value = Case> {
             (format, rare, prop::option::of(1u32..5), prop_oneof![2 => Just(0u32), 1 => 0..=capacity])
                 .prop_map(
                     move |(
-                        ([bos, eos, sequence_bos, sequence_eos], align, overlap),
+                        ([bos, eos, sequence_bos, sequence_eos, by_attention], align, overlap),
                         rare,
                         most,
                         least_tokens,
@@ -211,6 +219,7 @@ fn any_case() -> impl Strategy<Value = Case> {
                             lengths: lengths.clone(),
                             capacity,
                             strategy: strategy.into(),
+                            cost: if by_attention { "attention" } else { "tokens" }.into(),
                             long_documents: long_documents.into(),
                             max_documents_per_sequence: most,
                             bos,
@@ -245,6 +254,10 @@ fn case_that_can_be() -> impl Strategy<Value = Case> {
             ["best_fit_decreasing", "first_fit_decreasing", "next_fit"].contains(&case.strategy.as_str());
         if !places {
             (case.together, case.apart, case.secondary) = (None, None, None);
+        }
+        let has_groups = case.together.is_some() || case.apart.is_some() || case.secondary.is_some();
+        if case.strategy != "best_fit_decreasing" || has_groups {
+            case.cost = by_tokens();
         }
         if case.strategy == "buckets" && case.long_documents != "power_of_two" {
             case.long_documents = split();
@@ -319,6 +332,7 @@ fn refuses_options_that_do_not_go_together() {
     let case = Case {
         lengths: vec![9, 2],
         capacity: 8,
+        cost: by_tokens(),
         strategy: best_fit(),
         long_documents: split(),
         ..Case::default()
@@ -337,6 +351,8 @@ fn refuses_options_that_do_not_go_together() {
     says(|case| (case.overlap, case.long_documents) = (1, "drop".into()), "choose long_documents split");
     says(|case| (case.overlap, case.strategy) = (1, "concat".into()), "without overlap");
     says(|case| (case.strategy, case.long_documents) = ("buckets".into(), "drop".into()), "powers of two");
+    says(|case| (case.cost, case.strategy) = ("attention".into(), "concat".into()), "choose that strategy");
+    says(|case| (case.cost, case.apart) = ("attention".into(), Some(vec![1, 1])), "cost tokens");
     says(|case| case.least_tokens = 9, "9 tokens");
     says(|case| case.may_cut_after = Some(vec![true; 10]), "has 10 elements");
     says(

@@ -48,6 +48,7 @@ impl From<FormatAttributes> for SequenceFormat {
 pub(crate) struct OptionItems {
     format: FormatAttributes,
     strategy: String,
+    cost: String,
     long_documents: String,
     max_documents_per_sequence: Option<NonZeroU32>,
     least_tokens: u32,
@@ -58,6 +59,7 @@ impl OptionItems {
         Ok(PackOptions {
             format: self.format.into(),
             strategy: self.strategy.parse()?,
+            cost: self.cost.parse()?,
             long_documents: self.long_documents.parse()?,
             max_documents_per_sequence: self.max_documents_per_sequence,
             least_tokens: self.least_tokens,

@@ -21,6 +21,9 @@ pub struct NaiveOptions {
     pub capacity: usize,
     /// `best_fit_decreasing`, `first_fit_decreasing`, `next_fit`, `concat` or `buckets`.
     pub strategy: String,
+    /// `tokens`, or `attention`: as many sequences as best fit makes are there from the start, and a piece goes into the one
+    /// with the least sum of squares among those that take it.
+    pub cost: String,
     /// `split`, `power_of_two`, `truncate`, `truncate_left`, `drop` or `error`.
     pub long_documents: String,
     /// Most pieces in a sequence.
@@ -332,17 +335,26 @@ fn place(items: &[Vec<NaivePiece>], options: &NaiveOptions) -> Vec<Vec<NaivePiec
     if options.strategy != "next_fit" {
         items.sort_by_key(|item| (usize::MAX - weight(item, options), item[0]));
     }
-    place_in_order(&items, options)
+    if options.cost == "attention" {
+        let best_fit = NaiveOptions { cost: "tokens".to_owned(), ..options.clone() };
+        let n_sequences = place_in_order(&items, &best_fit, 0).len();
+        return place_in_order(&items, options, n_sequences);
+    }
+    place_in_order(&items, options, 0)
 }
 
 /// Every item into the sequence that the strategy chooses among those that take it, or into a new one.
-fn place_in_order(items: &[Vec<NaivePiece>], options: &NaiveOptions) -> Vec<Vec<NaivePiece>> {
-    let mut sequences: Vec<Vec<NaivePiece>> = Vec::new();
-    let mut last_touched: Vec<usize> = Vec::new();
+fn place_in_order(items: &[Vec<NaivePiece>], options: &NaiveOptions, n_open: usize) -> Vec<Vec<NaivePiece>> {
+    let mut sequences: Vec<Vec<NaivePiece>> = vec![Vec::new(); n_open];
+    let mut last_touched: Vec<usize> = vec![0; n_open];
     for (time, item) in items.iter().enumerate() {
         let room = |sequence: usize| options.room() - weight(&sequences[sequence], options);
         let mut taking = (0..sequences.len()).filter(|&sequence| takes(&sequences[sequence], item, options));
+        let cost = |sequence: usize| -> usize {
+            sequences[sequence].iter().map(|piece| options.weight(piece.length).pow(2)).sum()
+        };
         let chosen = match options.strategy.as_str() {
+            _ if options.cost == "attention" => taking.min_by_key(|&sequence| (cost(sequence), sequence)),
             // The least room; among equals, the sequence that a piece was put into last.
             "best_fit_decreasing" => {
                 taking.min_by_key(|&sequence| (room(sequence), usize::MAX - last_touched[sequence]))
