@@ -202,8 +202,8 @@ class PackedSequences:
         """A batch for models of Hugging Face, as their ``DataCollatorWithFlattening`` makes it: all in one sequence.
 
         There is no ``attention_mask``, by intent: without one, the models find segments where positions start again;
-        with one, they take the sequence for one document. Positions count on in the padding of segments, which belongs
-        to them.
+        with one, or with ``use_cache=True``, which is the default where no ``Trainer`` runs them, they take the
+        sequence for one document. Positions count on in the padding of segments, which belongs to them.
 
         Args:
             row: the row; all of them, one after the other, if None.
