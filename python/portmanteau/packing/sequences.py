@@ -243,7 +243,8 @@ class PackedSequences:
         """A sample as Megatron-LM's GPT dataset gives it with masking between documents; for all rows, their batch.
 
         Labels are shifted: each is the next token. Where that is another segment or padding, the label is 0 and
-        ``loss_mask`` too. The padding of the row is its last segment. Megatron reads offsets up to the first that is L.
+        ``loss_mask`` too; Megatron's own dataset takes the loss of the first token of the next document. The padding of
+        the row is a segment, its last. Megatron reads ``cu_seqlens`` up to the first entry that is L.
 
         Args:
             row: the row; all of them if None, and then every array has a first dimension ``rows``, as collated.
@@ -303,7 +304,8 @@ class PackedSequences:
         """A batch for MaxText, as its input pipeline gives it after packing and shifting.
 
         Targets are shifted: each is the next token. Where that is another segment or padding, the target is 0 and
-        ``targets_segmentation`` too, where MaxText takes no loss. Segments count from 1 in a row and are 0 on padding.
+        ``targets_segmentation`` too, where MaxText takes no loss; its own pipeline takes the loss of the first token of
+        the next document, if that is no BOS. Segments count from 1 in a row and are 0 on padding.
 
         Returns:
             ``inputs``, ``inputs_segmentation``, ``inputs_position``, ``targets``, ``targets_segmentation`` and
