@@ -243,8 +243,9 @@ class PackedSequences:
         """A sample as Megatron-LM's GPT dataset gives it with masking between documents; for all rows, their batch.
 
         Labels are shifted: each is the next token. Where that is another segment or padding, the label is 0 and
-        ``loss_mask`` too; Megatron's own dataset takes the loss of the first token of the next document. The padding of
-        the row is a segment, its last. Megatron reads ``cu_seqlens`` up to the first entry that is L.
+        ``loss_mask`` too; Megatron's own dataset takes the loss of the first token of the next document, if it runs
+        without ``eod_mask_loss``. The padding of the row is a segment, its last. Megatron reads ``cu_seqlens`` up to
+        the first entry that is L.
 
         Args:
             row: the row; all of them if None, and then every array has a first dimension ``rows``, as collated.
