@@ -1,7 +1,7 @@
 //! Sequences of even cost: as many as best fit needs are open from the start, and every piece, the heaviest first, goes into
 //! the one in which attention costs least so far, among those with room. Attention within pieces costs the square of their
-//! lengths, so this is the longest-first rule of scheduling (Graham 1969) with a limit of room. It makes hardly ever a
-//! sequence more than best fit, since the light pieces come last and find room everywhere.
+//! lengths, so this is the longest-first rule of scheduling (Graham 1969) with a limit of room. Where sequences have many
+//! pieces, it makes hardly more of them than best fit, since the light ones come last and find room everywhere.
 //!
 //! Weights only descend, so a sequence without room for one is parked under its room, until a weight comes that it has room
 //! for. All others are in a heap by cost. Every piece moves one sequence, so it is O(N log N).
