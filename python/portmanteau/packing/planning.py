@@ -110,9 +110,9 @@ def pack(
             sequence) pack the histogram of lengths, and give sequences documents of these lengths in their order.
             ``"buckets"`` cuts every document into powers of two and makes each a sequence: :attr:`PackPlan.buckets`.
         cost: with best fit decreasing, ``"attention"`` opens as many sequences as best fit makes, and puts each piece,
-            the longest first, into the one with the least sum of squared lengths so far that has room. So attention costs
-            more nearly the same in all (:attr:`PlanStatistics.attention_cost_spread`); there are hardly more sequences,
-            but for up to a percent where each has two or three pieces.
+            the longest first, into the one with the least sum of squared lengths so far that has room. So attention
+            costs more nearly the same in all (:attr:`PlanStatistics.attention_cost_spread`); there are hardly more
+            sequences, but for up to a percent where each has two or three pieces.
         long_documents: what becomes of documents longer than a sequence takes. ``"split"`` cuts them into pieces as
             long as may be and a rest, ``"power_of_two"`` into powers of two; nothing is lost. ``"truncate"`` keeps
             their first tokens, ``"truncate_left"`` their last, ``"drop"`` drops them whole; :attr:`PackPlan.dropped`
