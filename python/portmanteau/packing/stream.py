@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from portmanteau import _rust
 from portmanteau.errors import PackingError
 from portmanteau.packing.arguments import MAX_LENGTH, Documents, documents_of, error_in, integer, string
 from portmanteau.packing.format import SequenceFormat
+from portmanteau.packing.held import HeldDocuments
 from portmanteau.packing.pieces import Pieces
 from portmanteau.packing.sequences import PackedSequences
 
@@ -120,8 +121,8 @@ class StreamPacker:
         self._core = _rust.StreamPacker(self._options, self._stream)
         self._n_sequences = 0
         self._n_dropped_tokens = 0
-        # The documents that waited when sequences came out last, and those that have come since.
-        self._held: list[_Held] = []
+        # The documents that wait, and some that have left.
+        self._held = HeldDocuments()
 
     def __repr__(self) -> str:
         return (
@@ -158,8 +159,8 @@ class StreamPacker:
             PackingError: An id does not fit ``dtype``, or a document is too long and ``long_documents="error"``
                 (``document`` is its number in the stream). The stream is as before.
 
-        Amortized O(1) a document, and O(log P) for a capacity above 2**22, P being the pieces that wait; ids are copied
-        a few times.
+        Amortized O(1) a document, and O(log P) for a capacity above 2**22, P being the pieces that wait; an id is
+        copied a few times.
         """
         ids, offsets = documents_of(_as_batch(documents))
         ids = ids[: offsets[-1]]
@@ -174,8 +175,12 @@ class StreamPacker:
             message = f"has {lengths.max()} ids; a document may have at most {MAX_LENGTH}"
             raise error_in(message, number)
         left = self._core.push(lengths.astype(np.uint32))
-        numbers = np.arange(first, self.n_documents, dtype=np.uint64)
-        self._held.append(_Held(numbers, lengths.astype(np.uint32), ids.astype(np.uint32)))
+
+        def needed() -> npt.NDArray[np.uint64]:
+            numbers = np.concatenate((left["document"], self._core.waiting()["document"]))
+            return numbers[numbers < first]
+
+        self._held.add(first, lengths, ids, needed)
         return self._packed(left)
 
     def finish(self) -> PackedSequences:
@@ -186,7 +191,7 @@ class StreamPacker:
         """The sequences that left, as arrays; what they have is not kept."""
         self._n_dropped_tokens += int(left["dropped"]["length"].sum(dtype=np.int64))
         n_left = len(left["sequence_offsets"]) - 1
-        held = _Held.all(self._held) if n_left else _Held.all([])
+        held = self._held
         document = held.places(left["document"]).astype(np.uint32)
         packed = PackedSequences(
             format=self._format,
@@ -200,7 +205,6 @@ class StreamPacker:
             fill = self._pad_id, self._bos_id, self._eos_id
             _rust.fill_input_ids(packed, held.ids, held.offsets, held.lengths, *fill, packed.input_ids)
             self._n_sequences += n_left
-            self._held = [held.only(self._core.waiting()["document"])]
         return packed
 
     # ── going on later ──────────────────────────────────────────────────────────────────────────────────────────
@@ -212,7 +216,7 @@ class StreamPacker:
         which a piece waits, 4 bytes each: about ``window`` × ``capacity``, and what has left of long documents.
         """
         waiting = self._core.waiting()
-        held = _Held.all(self._held).only(waiting["document"])
+        held = self._held.only(waiting["document"])
         return {
             "version": _STATE_VERSION,
             "options": self._all_options(),
@@ -251,7 +255,7 @@ class StreamPacker:
                     ("length", np.uint32),
                 )
             }
-            held = _Held(
+            held = HeldDocuments.of(
                 np.ascontiguousarray(state["numbers"], np.uint64),
                 np.ascontiguousarray(state["lengths"], np.uint32),
                 np.ascontiguousarray(state["ids"], np.uint32),
@@ -277,46 +281,12 @@ class StreamPacker:
             raise PackingError("the state is damaged: a piece that waits is longer than its document")
         self._core = _rust.StreamPacker(self._options, self._stream, counts[0], waiting)
         _, self._n_sequences, self._n_dropped_tokens = counts
-        self._held = [held]
+        self._held = held
 
     def _all_options(self) -> dict[str, Any]:
         ids = {"pad_id": self._pad_id, "bos_id": self._bos_id, "eos_id": self._eos_id}
         options = {name: value for name, value in self._options.items() if name != "format"}
         return {**asdict(self._format), **options, **self._stream, **ids, "dtype": self._dtype}
-
-
-@dataclass(frozen=True)
-class _Held:
-    """Documents, by their numbers in the stream, which ascend: their lengths, and their ids one after the other."""
-
-    numbers: npt.NDArray[np.uint64]
-    lengths: npt.NDArray[np.uint32]
-    ids: npt.NDArray[np.uint32]
-
-    @classmethod
-    def all(cls, parts: Sequence[_Held]) -> _Held:
-        """Those of all parts, one after the other."""
-        empty = cls(np.empty(0, np.uint64), np.empty(0, np.uint32), np.empty(0, np.uint32))
-        parts = [empty, *parts]
-        return cls(
-            np.concatenate([part.numbers for part in parts]),
-            np.concatenate([part.lengths for part in parts]),
-            np.concatenate([part.ids for part in parts]),
-        )
-
-    @property
-    def offsets(self) -> npt.NDArray[np.int64]:
-        return np.concatenate(([0], np.cumsum(self.lengths, dtype=np.int64)))
-
-    def places(self, numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-        """Where these documents are."""
-        return np.searchsorted(self.numbers, numbers)
-
-    def only(self, numbers: npt.NDArray[np.uint64]) -> _Held:
-        """These documents, each of which may be named several times, alone."""
-        numbers = np.unique(numbers)
-        places = self.places(numbers)
-        return _Held(numbers, self.lengths[places], _rust.take_documents(self.ids, self.offsets, places))
 
 
 def _as_batch(documents: Any) -> Documents:
