@@ -137,7 +137,8 @@ def pack(
         together: a group for each document, -1 for none: documents of one group share a sequence.
         apart: a group for each document, -1 for none: no two pieces of documents of one group share a sequence.
         secondary: other capacities, by name: how much of it each document has, and how much a sequence takes, as
-            ``{"image_patches": (patches, 4096)}``. Documents come longest first all the same.
+            ``{"image_patches": (patches, 4096)}``. Documents then come in order of the largest share that they take of
+            any capacity.
 
     Returns:
         The plan. Where ``bos`` or ``eos`` are of documents, its pieces are runs of ``[BOS] + ids + [EOS]``.

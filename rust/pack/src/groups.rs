@@ -4,6 +4,9 @@
 //! stands in the order of placement where the first of them would. Whether a sequence takes an item beside its weight is
 //! asked of one sequence after the other, in the order of preference of the strategy, so that the definition of the
 //! strategy holds as it is. This costs time where many sequences have room and refuse.
+//!
+//! With secondary capacities, the heaviest item is the one with the largest share of any capacity, tokens among them: by
+//! tokens alone, what has much of the other quantity comes late, and finds room for its tokens only.
 
 use crate::cut::CutDocuments;
 use crate::error::{Error, Result};
@@ -106,7 +109,12 @@ pub(crate) fn place_groups(
     open: &mut impl OpenSequences,
 ) -> Result<Placed> {
     let (items, item_of) = items(cut, constraints, limits)?;
-    let order = if decreasing {
+    let order = if decreasing && !constraints.secondary.is_empty() {
+        let share = |item: &u32| largest_share(&items.0[*item as usize], limits, constraints);
+        let mut order: Vec<u32> = (0..items.0.len() as u32).collect();
+        order.sort_by_cached_key(|item| std::cmp::Reverse(share(item)));
+        PlacementOrder::new(order, &items)
+    } else if decreasing {
         heaviest_first(&items, limits.room)
     } else {
         PlacementOrder::new((0..items.0.len() as u32).collect(), &items)
@@ -145,6 +153,14 @@ pub(crate) fn place_groups(
         sequence_of[piece as usize] = sequence_of_item[item_of[piece as usize] as usize];
     });
     Ok(Placed { sequence_of, pieces_in })
+}
+
+/// The largest of the shares that an item takes of the room and of the secondary capacities, in 2²⁴ths, rounded down.
+fn largest_share(item: &Item, limits: Limits, constraints: &Constraints<'_>) -> u64 {
+    let share = |amount: u64, capacity: u32| (amount << 24) / u64::from(capacity.max(1));
+    let secondary = item.amounts.iter().zip(&constraints.secondary);
+    let largest = secondary.map(|(&amount, each)| share(amount, each.capacity)).max();
+    share(item.weight, limits.room).max(largest.unwrap_or(0))
 }
 
 /// The items, in order of their first pieces, and the item of every piece.

@@ -332,8 +332,17 @@ fn concat(pieces: &[NaivePiece], options: &NaiveOptions) -> Vec<Vec<NaivePiece>>
 /// Every item into a sequence: for next fit in their order, and else the heaviest first; of equal ones, the first.
 fn place(items: &[Vec<NaivePiece>], options: &NaiveOptions) -> Vec<Vec<NaivePiece>> {
     let mut items = items.to_vec();
-    if options.strategy != "next_fit" {
+    let share = |amount: usize, capacity: usize| (amount << 24) / capacity.max(1);
+    let (amounts, most) = &options.secondary;
+    if options.strategy != "next_fit" && amounts.is_empty() {
         items.sort_by_key(|item| (usize::MAX - weight(item, options), item[0]));
+    } else if options.strategy != "next_fit" {
+        // By the larger of the shares of the room and of the second quantity.
+        items.sort_by_key(|item| {
+            let amount = item.iter().map(|piece| amounts[piece.document]).sum();
+            let largest = share(weight(item, options), options.room()).max(share(amount, *most));
+            (usize::MAX - largest, item[0])
+        });
     }
     if options.cost == "attention" {
         let best_fit = NaiveOptions { cost: "tokens".to_owned(), ..options.clone() };
