@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import stat
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -347,3 +349,31 @@ def test_groups():
 def test_ten_million_documents_at_the_lower_bound():
     plan = pack(np.arange(10_000_000, dtype=np.uint32) % 1500, 8192)
     assert plan.n_sequences == plan.lower_bound
+
+
+def test_the_same_on_processors_with_other_instructions():
+    """NumPy chooses its sorts by the processor; no plan, stream or order of steps depends on one that is not stable."""
+    program = """if True:
+        import hashlib
+        import numpy as np
+        import portmanteau as pm
+        lengths = np.arange(20_000, dtype=np.uint32) * 7919 % 500 + 1
+        plans = [pm.pack(lengths, 1024, **options) for options in
+                 ({}, {"order": "window"}, {"cost": "attention"}, {"strategy": "nnls_histogram"})]
+        parts = [plan.fingerprint.encode() for plan in plans]
+        parts += [plan.steps(8, sequences_per_rank=2).tobytes() for plan in plans]
+        print(hashlib.sha256(b"".join(parts)).hexdigest())
+    """
+    core = np._core if hasattr(np, "_core") else np.core
+    features = " ".join(core._multiarray_umath.__cpu_dispatch__)
+    found = {
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program],
+            env=os.environ | extra,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for extra in ({}, {"NPY_DISABLE_CPU_FEATURES": features})
+    }
+    assert len(found) == 1

@@ -304,6 +304,25 @@ proptest! {
     }
 
     #[test]
+    fn guarantees_hold_against_every_way_to_pack(lengths in prop::collection::vec(1u32..20, 0..8), capacity in 19u32..40) {
+        let weights: Vec<usize> = lengths.iter().map(|&length| length as usize).collect();
+        let optimum = naive_pack::fewest_sequences(&weights, capacity as usize);
+        let count = |strategy: &str| {
+            let options = PackOptions { strategy: strategy.parse().unwrap(), ..PackOptions::new(capacity) };
+            pack(&lengths, &options, &Constraints::default()).unwrap().n_sequences()
+        };
+        prop_assert!(lengths.iter().sum::<u32>().div_ceil(capacity) as usize <= optimum);
+        for strategy in ["best_fit_decreasing", "first_fit_decreasing", "longest_pack_first"] {
+            let found = count(strategy);
+            prop_assert!(optimum <= found && 9 * found <= 11 * optimum + 6, "{strategy}: {found} for {optimum}");
+        }
+        let in_order = naive_pack::fewest_in_order(&weights, capacity as usize);
+        prop_assert_eq!(count("next_fit"), in_order);
+        prop_assert!(in_order < 2 * optimum.max(1));
+        prop_assert_eq!(count("concat") as u32, lengths.iter().sum::<u32>().div_ceil(capacity));
+    }
+
+    #[test]
     fn a_huge_capacity_changes_nothing(lengths in prop::collection::vec(0u32..100, 0..100)) {
         // The same lengths and capacity, scaled beyond the bitmap.
         let scaled: Vec<u32> = lengths.iter().map(|&length| length * 100_000).collect();

@@ -408,3 +408,32 @@ fn weight(pieces: &[NaivePiece], options: &NaiveOptions) -> usize {
 fn tokens(sequence: &[NaivePiece]) -> usize {
     sequence.iter().map(|piece| piece.length).sum()
 }
+
+/// The fewest sequences that hold pieces of these weights: every way to put them into sequences is tried.
+///
+/// `most` is how much a sequence takes; no piece weighs more.
+pub fn fewest_sequences(weights: &[usize], most: usize) -> usize {
+    fn with(rest: &[usize], rooms: &mut Vec<usize>, most: usize) -> usize {
+        let Some((&weight, rest)) = rest.split_first() else {
+            return rooms.len();
+        };
+        rooms.push(most - weight);
+        let mut fewest = with(rest, rooms, most);
+        rooms.pop();
+        for sequence in 0..rooms.len() {
+            if rooms[sequence] >= weight {
+                rooms[sequence] -= weight;
+                fewest = fewest.min(with(rest, rooms, most));
+                rooms[sequence] += weight;
+            }
+        }
+        fewest
+    }
+    with(weights, &mut Vec::new(), most)
+}
+
+/// The fewest sequences that hold pieces of these weights in their order: every way to cut the list is tried.
+pub fn fewest_in_order(weights: &[usize], most: usize) -> usize {
+    let ends = (1..=weights.len()).take_while(|&end| weights[..end].iter().sum::<usize>() <= most);
+    ends.map(|end| 1 + fewest_in_order(&weights[end..], most)).min().unwrap_or(0)
+}
