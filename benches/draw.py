@@ -172,6 +172,44 @@ def training_summary(records: dict[str, dict[str, Any]]) -> str:
     return f"{training_tables.text(record).split(';')[0]}; 1 thread\n\n{tables.as_markdown(header, table)}"
 
 
+def packing_summary(records: dict[str, dict[str, Any]]) -> str:
+    """Packing: a row for each set of lengths and capacity, our time and memory and those of the fastest packer."""
+    table = []
+    for record in records.values():
+        most = max(result["documents"] for result in record["results"])
+        for result in (result for result in record["results"] if result["documents"] == most):
+            plans = [library for library in result["libraries"] if "with ids" not in library["what"]]
+            timed = [plan for plan in plans if "n_sequences" in plan]
+            ours, *peers = sorted(timed, key=lambda plan: plan["name"] != "portmanteau")
+            if not peers:
+                continue
+            peer = min(peers, key=lambda plan: packing_verdict.median(plan, "cpu_seconds") or 0)
+            time, memory = (
+                [f"{figure(plan) or 0:.{digits}f}" for plan in (ours, peer)]
+                for figure, digits in (
+                    (lambda plan: packing_verdict.median(plan, "cpu_seconds"), 3),
+                    (packing_verdict.memory, 0),
+                )
+            )
+            table.append(
+                [
+                    f"{result['documents']:,}, {result['lengths']}, {result['capacity']:,}",
+                    " : ".join(time),
+                    " : ".join(memory),
+                    str(ours["sequences_over_lower_bound"]),
+                    f"{peer['name']} {peer['version']}",
+                ]
+            )
+    header = [
+        "documents, lengths, capacity",
+        "CPU s",
+        "MB added",
+        "sequences over the bound",
+        "the fastest peer",
+    ]
+    return tables.as_markdown(header, table)
+
+
 # By file: what stands between its marks.
 DRAWN = {
     HERE / "README.md": {
@@ -181,7 +219,7 @@ DRAWN = {
         "peers": peers,
         "instructions": instructions,
     },
-    HERE.parent / "README.md": {"encode": summary, "train": training_summary},
+    HERE.parent / "README.md": {"encode": summary, "train": training_summary, "pack": packing_summary},
 }
 
 

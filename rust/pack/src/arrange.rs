@@ -20,6 +20,7 @@ pub(crate) fn by_sequence(pieces: &impl Weighted, placed: Placed) -> (Vec<u32>, 
         numbers[*place as usize] = piece;
         *place += 1;
     });
+    drop(sequence_of);
     // Every place has come to where the next sequence starts.
     let offsets = std::iter::once(0).chain(next.into_iter().map(u64::from)).collect();
     (numbers, offsets)
