@@ -37,15 +37,14 @@ pub(crate) fn leave_out(mut plan: PackPlan, lengths: &[u32], options: &PackOptio
     if options.least_tokens == 0 {
         return plan;
     }
-    let framing = options.format.sequence_framing.n_tokens();
     let mut numbers = Vec::with_capacity(plan.piece_numbers.len());
     let mut offsets = vec![0];
     let mut dropped = std::mem::take(&mut plan.dropped);
     for bounds in plan.sequence_offsets.windows(2) {
         let of_sequence = &plan.piece_numbers[bounds[0] as usize..bounds[1] as usize];
         let pieces = of_sequence.iter().filter_map(|&number| plan.table(lengths).get(number));
-        let tokens: u64 = pieces.clone().map(|(.., length)| u64::from(length)).sum();
-        if tokens + u64::from(framing) < u64::from(options.least_tokens) {
+        let tokens = options.format.tokens(pieces.clone().map(|(.., length)| length));
+        if tokens < u64::from(options.least_tokens) {
             pieces.for_each(|(document, start, length)| dropped.push(document, start, length));
         } else {
             numbers.extend_from_slice(of_sequence);

@@ -7,7 +7,7 @@
 use crate::error::{Error, Result};
 use crate::options::{power_of_two_within, LongDocuments, PackOptions, Strategy, MAX_LENGTH};
 use crate::order::Weighted;
-use crate::plan::Pieces;
+use crate::plan::{PieceTable, Pieces};
 
 /// The pieces to be placed, and what is left out.
 #[derive(Debug)]
@@ -188,18 +188,15 @@ impl<'a> CutDocuments<'a> {
         self.lengths.len() + self.cut_pieces.len()
     }
 
-    /// Document, start and length of a piece.
+    /// What the numbers of pieces mean.
+    fn table(&self) -> PieceTable<'_> {
+        let framing = self.rule.options.format.document_framing;
+        PieceTable { document_lengths: self.lengths, framing, cut_pieces: self.cut_pieces.as_slices() }
+    }
+
+    /// Document, start and length of a piece; `number` is of one.
     pub(crate) fn piece(&self, number: u32) -> (u32, u32, u32) {
-        match (number as usize).checked_sub(self.lengths.len()) {
-            None => {
-                let framing = self.rule.options.format.document_framing;
-                (number, 0, framing.framed_length(self.lengths[number as usize]))
-            }
-            Some(cut) => {
-                let Pieces { document, start, length } = &self.cut_pieces;
-                (document[cut], start[cut], length[cut])
-            }
-        }
+        self.table().get(number).unwrap_or_default()
     }
 
     /// The number of the piece of a document that starts there.

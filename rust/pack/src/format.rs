@@ -75,6 +75,11 @@ impl SequenceFormat {
         }
     }
 
+    /// How many tokens a sequence of pieces of these lengths has, those around it included.
+    pub(crate) fn tokens(&self, lengths: impl Iterator<Item = u32>) -> u64 {
+        lengths.map(u64::from).sum::<u64>() + u64::from(self.sequence_framing.n_tokens())
+    }
+
     /// Refuses what cannot be.
     pub(crate) fn check(&self) -> Result<()> {
         let Self { capacity, document_framing, sequence_framing, align, overlap } = *self;

@@ -69,5 +69,5 @@ pub use options::{Cost, LongDocuments, PackOptions, Strategy, MAX_LENGTH};
 pub use pack::pack;
 pub use plan::{PackPlan, PieceSlices, PieceTable, Pieces};
 pub use stream::{StreamPacker, Streamed, Waiting};
-pub use verify::verify_conservation;
+pub use verify::verify_plan;
 pub use window::pack_in_windows;

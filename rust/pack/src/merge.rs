@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::format::SequenceFormat;
 use crate::order::{heaviest_first, Weighted};
 use crate::place::{place, Limits};
-use crate::plan::{PackPlan, PieceTable};
+use crate::plan::{PackPlan, PieceTable, Pieces};
 use std::num::NonZeroU32;
 
 /// Pieces that are placed anew.
@@ -58,9 +58,9 @@ pub fn merge(
         format,
         n_documents: lengths.len(),
         piece_numbers: Vec::new(),
-        cut_pieces: crate::plan::Pieces::default(),
+        cut_pieces: Pieces::default(),
         sequence_offsets: vec![0],
-        dropped: crate::plan::Pieces::default(),
+        dropped: Pieces::default(),
     };
     let mut moved = Vec::new();
     let mut first_document = 0u32;
@@ -82,9 +82,8 @@ pub fn merge(
                 plan.piece_numbers.get(range.clone()).zip(pieces.length.get(range)).ok_or_else(|| {
                     Error::new(format!("plan {number} is damaged: its offsets are out of range"))
                 })?;
-            let tokens: u64 = lengths.iter().map(|&length| u64::from(length)).sum();
             let numbers = numbers.iter().map(|&piece| in_merged(piece));
-            if tokens + u64::from(format.sequence_framing.n_tokens()) < u64::from(least_tokens) {
+            if format.tokens(lengths.iter().copied()) < u64::from(least_tokens) {
                 moved.extend(numbers);
             } else {
                 merged.piece_numbers.extend(numbers);

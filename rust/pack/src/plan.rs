@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::format::{Framing, SequenceFormat};
+use crate::verify::check_documents;
 
 /// Runs of tokens of documents; element `i` of the three arrays is piece `i`. All three have the same length.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -153,14 +154,7 @@ impl PackPlan {
     /// # Errors
     /// If the documents are not those of the plan.
     pub fn pieces(&self, lengths: &[u32]) -> Result<Pieces> {
-        if lengths.len() != self.n_documents {
-            return Err(Error::new(format!(
-                "the plan is for {} documents, but there are {}",
-                self.n_documents,
-                lengths.len()
-            ))
-            .in_document(self.n_documents.min(lengths.len())));
-        }
+        check_documents(self.n_documents, lengths)?;
         self.table(lengths).expand(&self.piece_numbers)
     }
 

@@ -5,7 +5,7 @@
 use crate::error::{Error, Result};
 use crate::format::SequenceFormat;
 use crate::layout::Layout;
-use crate::plan::{PackPlan, PieceSlices};
+use crate::plan::{PackPlan, PieceSlices, PieceTable};
 
 impl PackPlan {
     /// Proves that this plan holds every token of documents with these lengths exactly once, in a sequence or among what
@@ -14,18 +14,42 @@ impl PackPlan {
     /// # Errors
     /// Names the first document of which a token is missing or there twice.
     pub fn verify(&self, lengths: &[u32]) -> Result<()> {
-        let pieces = self.pieces(lengths)?;
-        Layout::new(self.format, pieces.as_slices(), &self.sequence_offsets)?;
-        verify_conservation(pieces.as_slices(), self.dropped.as_slices(), self.format, lengths)
+        check_documents(self.n_documents, lengths)?;
+        let (numbers, offsets) = (&self.piece_numbers, &self.sequence_offsets);
+        verify_plan(self.format, self.table(lengths), numbers, offsets, self.dropped.as_slices(), lengths)
     }
+}
+
+/// Proves the same of a plan that lies in arrays; `table` is that of the documents that it was made for.
+///
+/// # Errors
+/// As [`PackPlan::verify`], and for numbers and offsets that are of no piece.
+pub fn verify_plan(
+    format: SequenceFormat,
+    table: PieceTable<'_>,
+    piece_numbers: &[u32],
+    sequence_offsets: &[u64],
+    dropped: PieceSlices<'_>,
+    lengths: &[u32],
+) -> Result<()> {
+    let pieces = table.expand(piece_numbers)?;
+    Layout::new(format, pieces.as_slices(), sequence_offsets)?;
+    check_documents(table.document_lengths.len(), lengths)?;
+    verify_conservation(pieces.as_slices(), dropped, format, lengths)
+}
+
+/// Refuses another number of documents than the plan is for.
+pub(crate) fn check_documents(planned: usize, lengths: &[u32]) -> Result<()> {
+    if lengths.len() == planned {
+        return Ok(());
+    }
+    let message = format!("the plan is for {planned} documents, but there are {}", lengths.len());
+    Err(Error::new(message).in_document(planned.min(lengths.len())))
 }
 
 /// Proves that pieces and dropped pieces together hold every token of documents with these lengths exactly once, but for
 /// the overlap of pieces that follow each other.
-///
-/// # Errors
-/// Names the first document of which a token is missing or there twice.
-pub fn verify_conservation(
+fn verify_conservation(
     pieces: PieceSlices<'_>,
     dropped: PieceSlices<'_>,
     format: SequenceFormat,

@@ -4,8 +4,8 @@
 use crate::errors::{detached, exception, IntoException};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use portmanteau_pack::{
-    merge, pack, pack_in_windows, verify_conservation, Constraints, Error, Framing, Layout, PackOptions,
-    PackPlan, PieceSlices, PieceTable, Pieces, Secondary, SequenceFormat,
+    merge, pack, pack_in_windows, verify_plan, Constraints, Error, Framing, PackOptions, PackPlan,
+    PieceSlices, PieceTable, Pieces, Secondary, SequenceFormat,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -274,14 +274,5 @@ pub(crate) fn pack_verify<'py>(
     let (table, numbers, offsets) = (plan.table()?, plan.piece_numbers.as_slice()?, plan.offsets()?);
     let (dropped, lengths) = (dropped.as_slices()?, lengths.as_slice()?);
     let format = plan.format.into();
-    detached(py, || {
-        let pieces = table.expand(numbers)?;
-        Layout::new(format, pieces.as_slices(), &offsets)?;
-        if lengths.len() == table.document_lengths.len() {
-            return verify_conservation(pieces.as_slices(), dropped, format, lengths);
-        }
-        let planned = table.document_lengths.len();
-        let message = format!("the plan is for {planned} documents, but there are {}", lengths.len());
-        Err(Error::new(message).in_document(planned.min(lengths.len())))
-    })
+    detached(py, || verify_plan(format, table, numbers, &offsets, dropped, lengths))
 }
