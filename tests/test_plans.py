@@ -125,6 +125,7 @@ def test_foreign_files(tmp_path: Path):
         with pytest.raises(FileError, match="read") as caught:
             PackPlan.load(missing)
         assert caught.value.path == str(missing)
+        assert str(caught.value).count(str(missing)) == 1
 
 
 def test_folder_that_is_none(tmp_path: Path):

@@ -40,10 +40,7 @@ def read_plan(path: str | os.PathLike[str], memory_map: bool) -> PackPlan:
     """See :meth:`PackPlan.load`."""
     import pyarrow as pa
 
-    try:
-        source = pa.memory_map(os.fspath(path)) if memory_map else pa.BufferReader(read_bytes(path))
-    except (pa.ArrowException, OSError) as error:
-        raise file_error(path, "read the file", error) from error
+    source = _memory_map(path) if memory_map else pa.BufferReader(read_bytes(path))
     try:
         reader = pa.ipc.open_file(source)
         header = json.loads((reader.schema.metadata or {})[_METADATA_KEY])
@@ -63,6 +60,15 @@ def read_plan(path: str | os.PathLike[str], memory_map: bool) -> PackPlan:
     elif plan.fingerprint != fingerprint:
         raise _load_error(path, "was changed since it was written")
     return plan
+
+
+def _memory_map(path: str | os.PathLike[str]) -> Any:
+    import pyarrow as pa
+
+    try:
+        return pa.memory_map(os.fspath(path))
+    except (pa.ArrowException, OSError) as error:
+        raise file_error(path, "read the file", error) from error
 
 
 def _plan(header: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> PackPlan:
