@@ -20,12 +20,14 @@ __all__ = [
     "fill_labels",
     "fill_position_ids",
     "fill_segment_ids",
+    "fill_values",
     "named_pretokenizers",
     "pack_histogram",
     "pack_merge",
     "pack_plan",
     "pack_take",
     "pack_verify",
+    "permute",
     "take_documents",
 ]
 
@@ -235,8 +237,7 @@ def pack_take(
 def pack_verify(plan: Any, dropped: Any, lengths: npt.NDArray[np.uint32]) -> None: ...
 def fill_input_ids(
     layout: Any,
-    ids: npt.NDArray[Any],
-    offsets: _Offsets,
+    shards: Sequence[tuple[int, npt.NDArray[Any], _Offsets]],
     planned_lengths: npt.NDArray[np.uint32],
     pad_id: int,
     bos_id: int | None,
@@ -245,4 +246,13 @@ def fill_input_ids(
 ) -> None: ...
 def fill_position_ids(layout: Any, out: npt.NDArray[np.int32]) -> None: ...
 def fill_segment_ids(layout: Any, out: npt.NDArray[np.int32]) -> None: ...
+def fill_values(
+    layout: Any,
+    shards: Sequence[tuple[int, npt.NDArray[Any], _Offsets]],
+    planned_lengths: npt.NDArray[np.uint32],
+    around: int,
+    pad: int,
+    out: npt.NDArray[Any],
+) -> None: ...
+def permute(places: npt.NDArray[np.int64], n: int, seed: int, epoch: int) -> npt.NDArray[np.int64]: ...
 def fill_labels(layout: Any, input_ids: npt.NDArray[Any], out: npt.NDArray[np.int64]) -> None: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     Uint32Array = npt.NDArray[np.uint32]
     Int64Array = npt.NDArray[np.int64]
+    #: Documents that follow one another: the number of the first, a value for each of their tokens, int64 offsets.
+    Shard = tuple[int, npt.NDArray[Any], Int64Array]
 
 #: The longest document and the largest capacity, so that positions fit the int32 of attention kernels.
 MAX_LENGTH = 2**31 - 1
@@ -128,6 +130,18 @@ def documents_of(batch: Documents) -> tuple[npt.NDArray[Any], Int64Array]:
     if ids.dtype != np.uint16:
         ids = np.ascontiguousarray(ids, np.uint32)
     return np.ascontiguousarray(ids), np.ascontiguousarray(offsets, np.int64)
+
+
+@runtime_checkable
+class ShardedDocuments(Protocol):
+    """Token ids of documents that lie in several places: a :class:`portmanteau.Dataset`."""
+
+    @property
+    def n_documents(self) -> int:
+        """Number of documents."""
+
+    def shards_of(self, documents: Uint32Array) -> list[Shard]:
+        """Where the ids of these documents are, uint16 or uint32; shards ascend, and may have other documents too."""
 
 
 def rows_of(sequences: Any) -> Int64Array:

@@ -14,7 +14,15 @@ import numpy as np
 
 from portmanteau import _rust
 from portmanteau.errors import PackingError
-from portmanteau.packing.arguments import Documents, documents_of, error_in, integer, lengths_of, rows_of
+from portmanteau.packing.arguments import (
+    Documents,
+    ShardedDocuments,
+    documents_of,
+    error_in,
+    integer,
+    lengths_of,
+    rows_of,
+)
 from portmanteau.packing.format import SequenceFormat
 from portmanteau.packing.pieces import Pieces, PieceTable
 from portmanteau.packing.sequences import PackedSequences
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from matplotlib.figure import Figure
 
-    from portmanteau.packing.arguments import Int64Array, Uint32Array
+    from portmanteau.packing.arguments import Int64Array, Shard, Uint32Array
     from portmanteau.packing.statistics import PlanStatistics
 
 #: Part of every fingerprint and plan file; another number whenever the same options would give another plan.
@@ -256,7 +264,7 @@ class PackPlan:
 
     def apply(
         self,
-        batch: Documents,
+        batch: Documents | ShardedDocuments,
         *,
         pad_id: int = 0,
         bos_id: int | None = None,
@@ -270,7 +278,7 @@ class PackPlan:
 
         Args:
             batch: the documents that were planned: a ``TokenBatch``, or any object with ``ids`` (uint32 or uint16) and
-                ``offsets`` (int64 ``[documents + 1]``).
+                ``offsets`` (int64 ``[documents + 1]``); or a :class:`portmanteau.Dataset`.
             pad_id: the id where no token is.
             bos_id: the id before every document or sequence; given if and only if the plan was made with ``bos``.
             eos_id: the id after every document or sequence; given if and only if the plan was made with ``eos``.
@@ -305,14 +313,12 @@ class PackPlan:
         """
         if dtype not in _OUT_DTYPES["input_ids"]:
             raise PackingError(f"dtype is {dtype!r}; use 'uint32', 'int32' or 'int64'")
-        ids, offsets = documents_of(batch)
         if sequences is None:
             rows, pieces = np.arange(self.n_sequences, dtype=np.int64), self.pieces
         else:
             rows = rows_of(sequences)
             pieces = self._take(rows)
-        if sequences is None or len(offsets) - 1 != self.n_documents:
-            self._check_documents(offsets)
+        shards = self._shards(batch, pieces.document, check_all=sequences is None)
         shape = len(rows), self.capacity if width is None else integer("width", width, 1, 2**31 - 1)
         arrays = _checked_out(out, shape) if out else {}
         packed = PackedSequences(
@@ -324,8 +330,7 @@ class PackPlan:
         )
         _rust.fill_input_ids(
             packed,
-            ids,
-            offsets,
+            shards,
             self.document_lengths,
             integer("pad_id", pad_id, 0, 2**32 - 1),
             None if bos_id is None else integer("bos_id", bos_id, 0, 2**32 - 1),
@@ -334,6 +339,22 @@ class PackPlan:
         )
         packed.fill(**arrays)
         return packed
+
+    def _shards(
+        self, batch: Documents | ShardedDocuments, documents: Uint32Array, check_all: bool
+    ) -> list[Shard]:
+        """Where the ids of documents are. The lengths of these documents are checked where their ids are taken."""
+        if not isinstance(batch, ShardedDocuments):
+            ids, offsets = documents_of(batch)
+            if check_all or len(offsets) - 1 != self.n_documents:
+                self._check_documents(offsets)
+            return [(0, ids, offsets)]
+        if batch.n_documents != self.n_documents:
+            raise PackingError(
+                f"the dataset has {batch.n_documents} documents, but the plan is for {self.n_documents}; apply a plan "
+                "to the dataset that it was made for"
+            )
+        return batch.shards_of(documents)
 
     def _check_documents(self, offsets: Int64Array) -> None:
         """Raises if the batch has other documents than were planned."""

@@ -203,7 +203,7 @@ class StreamPacker:
         )
         if n_left:
             fill = self._pad_id, self._bos_id, self._eos_id
-            _rust.fill_input_ids(packed, held.ids, held.offsets, held.lengths, *fill, packed.input_ids)
+            _rust.fill_input_ids(packed, [(0, held.ids, held.offsets)], held.lengths, *fill, packed.input_ids)
             self._n_sequences += n_left
         return packed
 

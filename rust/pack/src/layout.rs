@@ -5,8 +5,9 @@
 //! padded, behind its tokens, and so may the end of a row; padding has the pad id, position 0, segment 0 and no label.
 //! Each function fills a buffer of the caller's, `width` elements a sequence. All run in O(positions).
 
+use crate::documents::Documents;
 use crate::error::{Error, Result};
-use crate::format::SequenceFormat;
+use crate::format::{Framing, SequenceFormat};
 use crate::plan::PieceSlices;
 
 /// The label of a token without one, which losses leave out.
@@ -19,13 +20,6 @@ pub struct Layout<'a> {
     width: usize,
     pieces: PieceSlices<'a>,
     sequence_offsets: &'a [u64],
-}
-
-/// The ids of documents, one after the other; those of document `i` are `ids[offsets[i]..offsets[i + 1]]`.
-#[derive(Debug, Clone, Copy)]
-pub struct Documents<'a, Id> {
-    ids: &'a [Id],
-    offsets: &'a [i64],
 }
 
 /// The ids that are not in any document.
@@ -93,33 +87,6 @@ impl Segment {
     fn unlabelled(&self, overlap: u32) -> usize {
         let again = if self.start > 0 { self.before + overlap as usize } else { 0 };
         again.max(1).min(self.end - self.position)
-    }
-}
-
-impl<'a, Id: Copy + Into<u32>> Documents<'a, Id> {
-    /// A view of these arrays.
-    ///
-    /// # Errors
-    /// If there are no offsets. Single offsets are checked where they are used.
-    pub fn new(ids: &'a [Id], offsets: &'a [i64]) -> Result<Self> {
-        if offsets.is_empty() {
-            return Err(Error::new("the batch has no offsets; for documents without any, they are [0]"));
-        }
-        Ok(Self { ids, offsets })
-    }
-
-    /// The ids of one document.
-    fn get(&self, document: u32) -> Result<&'a [Id]> {
-        let bound = |index: usize| self.offsets.get(index).and_then(|&offset| usize::try_from(offset).ok());
-        let index = document as usize;
-        bound(index).zip(bound(index + 1)).and_then(|(start, end)| self.ids.get(start..end)).ok_or_else(|| {
-            let message = format!(
-                "is not within the batch, which has {} documents and {} ids; apply the plan to the batch it was made for",
-                self.offsets.len() - 1,
-                self.ids.len()
-            );
-            Error::new(message).in_document(index)
-        })
     }
 }
 
@@ -265,18 +232,52 @@ impl<'a> Layout<'a> {
         for id in [Some(fill.pad), fill.bos, fill.eos].into_iter().flatten() {
             check_fits::<T>(id)?;
         }
-        let (bos, eos) = (fill.bos.map(T::from_id), fill.eos.map(T::from_id));
-        let in_document = if document_framing.bos { bos } else { None };
-        let after_document = if document_framing.eos { eos } else { None };
-        self.fill(out, T::from_id(fill.pad), |_, segment, span| {
-            let ids = documents.get(segment.document)?;
+        // Where there is no room for a BOS or EOS, none is written.
+        let of_token = |id: Option<u32>| T::from_id(id.unwrap_or_default());
+        let around = Around { pad: T::from_id(fill.pad), bos: of_token(fill.bos), eos: of_token(fill.eos) };
+        self.gather(documents, planned_lengths, around, out, write_ids)
+    }
+
+    /// Fills `out` with a value of every token that lies beside its id, such as a weight; `around` is that of a BOS or EOS
+    /// of the plan, and `pad` of padding. What goes for ids goes for these.
+    ///
+    /// # Errors
+    /// If `out` has not `n_sequences * width` elements, if a document has another length than was planned, or if a piece
+    /// reaches beyond its document.
+    pub fn values<T: Copy>(
+        &self,
+        documents: &Documents<'_, T>,
+        planned_lengths: &[u32],
+        around: T,
+        pad: T,
+        out: &mut [T],
+    ) -> Result<()> {
+        let around = Around { pad, bos: around, eos: around };
+        self.gather(documents, planned_lengths, around, out, |values, span| {
+            span.copy_from_slice(values);
+            Ok(())
+        })
+    }
+
+    /// Fills `out` with what documents have for every position; `write` turns some of it into as much of `out`.
+    fn gather<Value, T: Copy>(
+        &self,
+        documents: &Documents<'_, Value>,
+        planned_lengths: &[u32],
+        around: Around<T>,
+        out: &mut [T],
+        write: impl Fn(&[Value], &mut [T]) -> Result<()>,
+    ) -> Result<()> {
+        let framing = self.format.document_framing;
+        self.fill(out, around.pad, |_, segment, span| {
+            let values = documents.get(segment.document)?;
             let (head, rest) = span.split_at_mut(segment.before);
             let (piece, tail) = rest.split_at_mut(rest.len() - segment.after);
-            head.iter_mut().zip(bos).for_each(|(place, id)| *place = id);
-            tail.iter_mut().zip(eos).for_each(|(place, id)| *place = id);
+            head.fill(around.bos);
+            tail.fill(around.eos);
             let document = segment.document as usize;
-            check_length(ids.len(), planned_lengths.get(document).copied())
-                .and_then(|()| write_piece(ids, in_document, after_document, segment.start, piece))
+            check_length(values.len(), planned_lengths.get(document).copied())
+                .and_then(|()| write_piece(values, framing, around, segment.start, piece, &write))
                 .map_err(|error| error.in_document(document))
         })
     }
@@ -367,36 +368,49 @@ fn check_fits<T: IdOut>(id: u32) -> Result<()> {
     Err(Error::new(format!("id {id} does not fit the dtype; use uint32 or int64")))
 }
 
-/// Writes the tokens from `start` on of the stream `[BOS] + ids + [EOS]`, as many as `span` takes.
-fn write_piece<Id: Copy + Into<u32>, T: IdOut>(
-    ids: &[Id],
-    bos: Option<T>,
-    eos: Option<T>,
+/// What stands where no token of a document is.
+#[derive(Clone, Copy)]
+struct Around<T> {
+    pad: T,
+    bos: T,
+    eos: T,
+}
+
+/// Writes from `start` on what belongs to the stream `[BOS] + tokens + [EOS]`, as much as `span` takes.
+fn write_piece<Value, T: Copy>(
+    values: &[Value],
+    framing: Framing,
+    around: Around<T>,
     start: u32,
     span: &mut [T],
+    write: impl Fn(&[Value], &mut [T]) -> Result<()>,
 ) -> Result<()> {
-    let stream_length = ids.len() + usize::from(bos.is_some()) + usize::from(eos.is_some());
+    let stream_length = values.len() + usize::from(framing.bos) + usize::from(framing.eos);
     let (start, length) = (start as usize, span.len());
-    if ids.is_empty() || start + length > stream_length {
+    if values.is_empty() || start + length > stream_length {
         return Err(Error::new(format!(
             "has {} ids, but the plan takes tokens {start}..{} of it; apply the plan to the batch it was made for",
-            ids.len(),
+            values.len(),
             start + length
         )));
     }
     let (mut first, mut last) = (0, length);
-    if let (Some(bos), 0) = (bos, start) {
-        span[0] = bos;
+    if framing.bos && start == 0 {
+        span[0] = around.bos;
         first = 1;
     }
-    if let (Some(eos), true) = (eos, start + length == stream_length) {
+    if framing.eos && start + length == stream_length {
         last -= 1;
-        span[last] = eos;
+        span[last] = around.eos;
     }
-    let from = start + first - usize::from(bos.is_some());
-    let ids = &ids[from..from + (last - first)];
+    let from = start + first - usize::from(framing.bos);
+    write(&values[from..from + (last - first)], &mut span[first..last])
+}
+
+/// Writes ids as another type.
+fn write_ids<Id: Copy + Into<u32>, T: IdOut>(ids: &[Id], span: &mut [T]) -> Result<()> {
     let mut bits = 0;
-    for (place, &id) in span[first..last].iter_mut().zip(ids) {
+    for (place, &id) in span.iter_mut().zip(ids) {
         bits |= id.into();
         *place = T::from_id(id.into());
     }

@@ -19,6 +19,7 @@
 
 use crate::cut::{check_length, CutRule};
 use crate::error::{Error, Result};
+use crate::mix::mix;
 use crate::options::{Cost, PackOptions, Strategy};
 use crate::waiting::WaitingPieces;
 
@@ -298,12 +299,4 @@ impl Streamed {
 /// resumed.
 fn drawn(seed: u64, first: &Waiting) -> u64 {
     mix(mix(seed) ^ mix(first.document) ^ u64::from(first.start))
-}
-
-/// The finalizer of `SplitMix64` (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
-fn mix(number: u64) -> u64 {
-    let number = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let number = (number ^ number >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let number = (number ^ number >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-    number ^ number >> 31
 }

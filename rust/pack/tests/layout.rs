@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_sign_loss, clippy::cast_possible_wrap)]
 
 use portmanteau_pack::{
-    pack, Constraints, Documents, FillIds, Framing, Layout, PackOptions, SequenceFormat, IGNORED_LABEL,
+    pack, Constraints, Documents, FillIds, Framing, Layout, PackOptions, SequenceFormat, Shard, IGNORED_LABEL,
 };
 use proptest::prelude::*;
 
 const PAD: u32 = 7;
 const BOS: u32 = 1;
 const EOS: u32 = 2;
+const AROUND: u32 = 3;
 
 fn documents_of(lengths: &[u32]) -> (Vec<u32>, Vec<i64>) {
     let mut offsets = vec![0];
@@ -95,6 +96,17 @@ proptest! {
         layout.input_ids(&documents, &lengths, fill, &mut input_ids).unwrap();
         layout.input_ids(&documents, &lengths, fill, &mut as_i32).unwrap();
         layout.input_ids(&of_narrow, &lengths, fill, &mut from_u16).unwrap();
+        // The same documents in two shards, and the streams themselves as values beside the ids.
+        let cut = lengths.len() / 2;
+        let second = offsets[cut] as usize;
+        let rebased: Vec<i64> = offsets[cut..].iter().map(|offset| offset - offsets[cut]).collect();
+        let in_shards = Documents::in_shards(vec![
+            Shard { first_document: 0, values: &ids[..second], offsets: &offsets[..=cut] },
+            Shard { first_document: cut as u32, values: &ids[second..], offsets: &rebased },
+        ]).unwrap();
+        let (mut from_shards, mut values) = (vec![0i64; size], vec![0u32; size]);
+        layout.input_ids(&in_shards, &lengths, fill, &mut from_shards).unwrap();
+        layout.values(&in_shards, &lengths, AROUND, PAD, &mut values).unwrap();
         layout.position_ids(&mut positions).unwrap();
         layout.segment_ids(&mut segments).unwrap();
         layout.labels(&input_ids, &mut labels).unwrap();
@@ -110,6 +122,9 @@ proptest! {
                 prop_assert_eq!(found, expected);
                 prop_assert_eq!(i64::from(as_i32[place]), expected.0);
                 prop_assert_eq!(i64::from(from_u16[place]), expected.0);
+                prop_assert_eq!(from_shards[place], expected.0);
+                let is_around = expected.0 == i64::from(BOS) || expected.0 == i64::from(EOS);
+                prop_assert_eq!(i64::from(values[place]), if is_around { i64::from(AROUND) } else { expected.0 });
             }
             prop_assert_eq!(layout.cu_seqlens(sequence), Some(ends));
         }
@@ -143,4 +158,13 @@ fn refuses_another_batch() {
     assert!(apply(&ids, &[0, 4, 7], FillIds { bos: Some(1), ..fill }, 8).is_err());
     assert!(apply(&ids, &[0, 4, 7], FillIds { pad: u32::MAX, ..fill }, 8).is_err());
     assert!(layout.with_width(3).unwrap_err().to_string().contains("wider rows"));
+}
+
+#[test]
+fn refuses_documents_in_two_shards() {
+    let (values, offsets) = ([1u32, 2], [0, 1, 2]);
+    let shard = |first_document| Shard { first_document, values: &values, offsets: &offsets };
+    assert!(Documents::in_shards(vec![shard(0), shard(2)]).is_ok());
+    let error = Documents::in_shards(vec![shard(0), shard(1)]).unwrap_err();
+    assert_eq!(error.document(), Some(1));
 }

@@ -1,12 +1,12 @@
 //! `portmanteau._rust.fill_*`: the arrays that a plan makes of ids, written into `NumPy` arrays of the caller's. The pieces
 //! are attributes of a Python object; the crate checks them before it follows an index.
 
-use crate::errors::detached;
+use crate::errors::{detached, exception};
 use crate::packing::{FormatAttributes, PieceAttributes};
 use numpy::{
     Element, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadwriteArray2, PyUntypedArrayMethods,
 };
-use portmanteau_pack::{Documents, FillIds, IdOut, Layout};
+use portmanteau_pack::{Documents, FillIds, IdOut, Layout, Shard};
 use pyo3::prelude::*;
 
 /// Pieces laid out in rows: a `PackedSequences` of Python.
@@ -35,14 +35,17 @@ impl LayoutAttributes<'_> {
     }
 }
 
-/// Fills `out`, `uint32`, `int32` or `int64`, with the ids of every position; those of documents are `uint32` or `uint16`.
+/// Shards of documents: the number of the first document, the values of all tokens, the offsets of documents.
+type ShardArrays<'py> = Vec<(u32, Bound<'py, PyAny>, PyReadonlyArray1<'py, i64>)>;
+
+/// Fills `out`, `uint32`, `int32` or `int64`, with the ids of every position; those of documents are `uint32` or `uint16`,
+/// the same in all shards.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "the batch and the ids that fill what it does not")]
 pub(crate) fn fill_input_ids<'py>(
     py: Python<'py>,
     layout: LayoutAttributes<'py>,
-    ids: &Bound<'py, PyAny>,
-    offsets: PyReadonlyArray1<'py, i64>,
+    shards: ShardArrays<'py>,
     planned_lengths: PyReadonlyArray1<'py, u32>,
     pad_id: u32,
     bos_id: Option<u32>,
@@ -51,52 +54,120 @@ pub(crate) fn fill_input_ids<'py>(
 ) -> PyResult<()> {
     let gathering = Gathering {
         layout: &layout,
-        offsets: offsets.as_slice()?,
         planned_lengths: planned_lengths.as_slice()?,
         fill: FillIds { pad: pad_id, bos: bos_id, eos: eos_id },
     };
     // A cast that fails is cheap; the conversion of an argument to an enum of arrays would make an error of each.
-    if let Ok(ids) = ids.cast::<PyArray1<u16>>() {
-        return gathering.run(py, ids.try_readonly()?.as_slice()?, out);
+    if shards.first().is_some_and(|(_, ids, _)| ids.cast::<PyArray1<u16>>().is_ok()) {
+        return gathering.run::<u16>(py, &shards, out);
     }
-    gathering.run(py, ids.cast::<PyArray1<u32>>()?.try_readonly()?.as_slice()?, out)
+    gathering.run::<u32>(py, &shards, out)
+}
+
+/// Borrows the values of shards while `work` goes on.
+fn with_shards<T: Element, R>(
+    shards: &ShardArrays<'_>,
+    work: impl FnOnce(Vec<Shard<'_, T>>) -> PyResult<R>,
+) -> PyResult<R> {
+    let values: Vec<PyReadonlyArray1<'_, T>> = shards
+        .iter()
+        .map(|(_, values, _)| Ok(values.cast::<PyArray1<T>>()?.try_readonly()?))
+        .collect::<PyResult<_>>()?;
+    let borrowed = shards.iter().zip(&values).map(|((first_document, _, offsets), values)| {
+        let (values, offsets) = (values.as_slice()?, offsets.as_slice()?);
+        Ok(Shard { first_document: *first_document, values, offsets })
+    });
+    work(borrowed.collect::<PyResult<_>>()?)
 }
 
 /// Ids of documents on their way into rows.
 struct Gathering<'a, 'py> {
     layout: &'a LayoutAttributes<'py>,
-    offsets: &'a [i64],
     planned_lengths: &'a [u32],
     fill: FillIds,
 }
 
 impl Gathering<'_, '_> {
-    fn run<Id: Copy + Into<u32> + Sync>(
+    fn run<Id: Copy + Into<u32> + Sync + Element>(
         &self,
         py: Python<'_>,
-        ids: &[Id],
+        shards: &ShardArrays<'_>,
         out: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         if let Ok(out) = out.cast::<PyArray2<i64>>() {
-            self.write(py, ids, out)
+            self.write::<Id, i64>(py, shards, out)
         } else if let Ok(out) = out.cast::<PyArray2<i32>>() {
-            self.write(py, ids, out)
+            self.write::<Id, i32>(py, shards, out)
         } else {
-            self.write(py, ids, out.cast::<PyArray2<u32>>()?)
+            self.write::<Id, u32>(py, shards, out.cast::<PyArray2<u32>>()?)
         }
     }
 
-    fn write<Id: Copy + Into<u32> + Sync, T: IdOut + Send + Element>(
+    fn write<Id: Copy + Into<u32> + Sync + Element, T: IdOut + Send + Element>(
         &self,
         py: Python<'_>,
-        ids: &[Id],
+        shards: &ShardArrays<'_>,
         out: &Bound<'_, PyArray2<T>>,
     ) -> PyResult<()> {
         let (width, mut out) = (out.shape()[1], out.try_readwrite()?);
         let out = out.as_slice_mut()?;
-        let Self { layout, offsets, planned_lengths, fill } = *self;
-        layout.detached(py, width, |layout| {
-            layout.input_ids(&Documents::new(ids, offsets)?, planned_lengths, fill, out)
+        let Self { layout, planned_lengths, fill } = *self;
+        with_shards::<Id, _>(shards, |shards| {
+            layout.detached(py, width, |layout| {
+                layout.input_ids(&Documents::in_shards(shards)?, planned_lengths, fill, out)
+            })
+        })
+    }
+}
+
+/// Fills `out` with values that lie beside the ids, as bits: `uint8`, `uint16`, `uint32` or `uint64` in shards and in `out`.
+#[pyfunction]
+pub(crate) fn fill_values<'py>(
+    py: Python<'py>,
+    layout: LayoutAttributes<'py>,
+    shards: ShardArrays<'py>,
+    planned_lengths: PyReadonlyArray1<'py, u32>,
+    around: u64,
+    pad: u64,
+    out: &Bound<'py, PyAny>,
+) -> PyResult<()> {
+    let beside = Beside { layout: &layout, planned_lengths: planned_lengths.as_slice()?, around, pad };
+    if let Ok(out) = out.cast::<PyArray2<u8>>() {
+        beside.write(py, &shards, out)
+    } else if let Ok(out) = out.cast::<PyArray2<u16>>() {
+        beside.write(py, &shards, out)
+    } else if let Ok(out) = out.cast::<PyArray2<u32>>() {
+        beside.write(py, &shards, out)
+    } else {
+        beside.write(py, &shards, out.cast::<PyArray2<u64>>()?)
+    }
+}
+
+/// Values beside the ids on their way into rows.
+struct Beside<'a, 'py> {
+    layout: &'a LayoutAttributes<'py>,
+    planned_lengths: &'a [u32],
+    around: u64,
+    pad: u64,
+}
+
+impl Beside<'_, '_> {
+    fn write<T: Copy + Send + Sync + Element + TryFrom<u64, Error: std::fmt::Debug> + Default>(
+        &self,
+        py: Python<'_>,
+        shards: &ShardArrays<'_>,
+        out: &Bound<'_, PyArray2<T>>,
+    ) -> PyResult<()> {
+        let (width, mut out) = (out.shape()[1], out.try_readwrite()?);
+        let out = out.as_slice_mut()?;
+        let Self { layout, planned_lengths, .. } = *self;
+        let fits = "a value for what is no token does not fit the dtype";
+        let bits = |value| T::try_from(value).map_err(|_| exception(py, "PackingError", fits, &[]));
+        let (around, pad) = (bits(self.around)?, bits(self.pad)?);
+        with_shards::<T, _>(shards, |shards| {
+            layout.detached(py, width, |layout| {
+                layout.values(&Documents::in_shards(shards)?, planned_lengths, around, pad, out)
+            })
         })
     }
 }

@@ -7,6 +7,7 @@ mod balancing;
 mod errors;
 mod layout;
 mod packing;
+mod permutation;
 mod signals;
 mod stream_packing;
 mod streaming;
@@ -29,10 +30,13 @@ mod _rust {
     use crate::balancing::{balance_items, balance_rows};
 
     #[pymodule_export]
-    use crate::layout::{fill_input_ids, fill_labels, fill_position_ids, fill_segment_ids};
+    use crate::layout::{fill_input_ids, fill_labels, fill_position_ids, fill_segment_ids, fill_values};
 
     #[pymodule_export]
     use crate::packing::{pack_histogram, pack_merge, pack_plan, pack_take, pack_verify};
+
+    #[pymodule_export]
+    use crate::permutation::permute;
 
     #[pymodule_export]
     use crate::stream_packing::{take_documents, PyStreamPacker};
