@@ -29,11 +29,14 @@ from portmanteau.errors import (
     VocabularyError,
 )
 from portmanteau.packing import Histogram, PackedSequences, PackPlan, StreamPacker, balance, merge_plans, pack
+from portmanteau.store import Dataset, DatasetPlan, prepare, write_dataset
 from portmanteau.streaming import TokenStream
 from portmanteau.tokenizer import Tokenizer
 from portmanteau.training import continue_training, train_bpe, train_superbpe
 
 __all__ = [
+    "Dataset",
+    "DatasetPlan",
     "DecodingError",
     "EncodingError",
     "Error",
@@ -59,6 +62,8 @@ __all__ = [
     "data",
     "merge_plans",
     "pack",
+    "prepare",
     "train_bpe",
     "train_superbpe",
+    "write_dataset",
 ]

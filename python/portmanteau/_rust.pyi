@@ -70,6 +70,12 @@ class Tokenizer:
         special: str | Sequence[int],
         threads: int,
     ) -> tuple[_Ids, _Offsets]: ...
+    def encode_column_with_byte_lengths(
+        self,
+        chunks: Sequence[tuple[npt.NDArray[np.uint8], _Offsets]],
+        special: str | Sequence[int],
+        threads: int,
+    ) -> tuple[tuple[_Ids, _Offsets], _Ids]: ...
     def count(self, text: str | bytes, special: str | Sequence[int], threads: int) -> int: ...
     def count_batch(
         self, documents: Iterable[str | bytes], special: str | Sequence[int], threads: int

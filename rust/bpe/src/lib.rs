@@ -5,6 +5,7 @@
 mod added_tokens;
 mod alignment;
 mod batch;
+mod byte_lengths;
 pub mod byte_level;
 mod cutting;
 mod definition;

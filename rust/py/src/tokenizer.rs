@@ -250,6 +250,22 @@ impl PyTokenizer {
         self.encode_texts(py, &texts, special, threads)
     }
 
+    /// As `encode_column`, and the bytes of text from the beginning of each token to that of the next.
+    fn encode_column_with_byte_lengths<'py>(
+        &self,
+        py: Python<'py>,
+        chunks: Vec<Chunk<'py>>,
+        special: SpecialArgument,
+        threads: usize,
+    ) -> PyResult<(Arrays<'py>, Bound<'py, PyArray1<u32>>)> {
+        let texts = texts_of_column(py, &chunks, threads)?;
+        let special = special.into_policy();
+        let (batch, lengths) = interruptible(py, n_bytes(&texts), |interrupt| {
+            self.tokenizer.encode_batch_with_byte_lengths(&texts, &special, threads, interrupt)
+        })?;
+        Ok(((batch.ids.into_pyarray(py), batch.offsets.into_pyarray(py)), lengths.into_pyarray(py)))
+    }
+
     /// The number of ids of one text.
     fn count(&self, text: &Bound<'_, PyAny>, special: SpecialArgument, threads: usize) -> PyResult<i64> {
         let (py, special) = (text.py(), special.into_policy());
