@@ -28,6 +28,7 @@ from portmanteau.errors import (
     UnsupportedError,
     VocabularyError,
 )
+from portmanteau.loading import Curriculum, Epochs, Loader, Mixture
 from portmanteau.packing import Histogram, PackedSequences, PackPlan, StreamPacker, balance, merge_plans, pack
 from portmanteau.store import Dataset, DatasetPlan, prepare, write_dataset
 from portmanteau.streaming import TokenStream
@@ -35,15 +36,19 @@ from portmanteau.tokenizer import Tokenizer
 from portmanteau.training import continue_training, train_bpe, train_superbpe
 
 __all__ = [
+    "Curriculum",
     "Dataset",
     "DatasetPlan",
     "DecodingError",
     "EncodingError",
+    "Epochs",
     "Error",
     "FileError",
     "Histogram",
     "InternalError",
+    "Loader",
     "MissingDependencyError",
+    "Mixture",
     "PackPlan",
     "PackedSequences",
     "PackingError",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 PLAN_FORMAT = "portmanteau dataset plan"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DatasetPlan:
     """A plan with the dataset that it is of, and the ids that stand where no token of a document is.
 
@@ -44,28 +45,76 @@ class DatasetPlan:
     """The id before documents or sequences, if the plan has room for it."""
     eos_id: int | None
     """The id after documents or sequences, if the plan has room for it."""
+    width: int | None = None
+    """Of a bucket: how wide its sequences are. The others of the plan are left out."""
 
     def __repr__(self) -> str:
-        return f"DatasetPlan({str(self.dataset.path)!r}, {self.name!r}, {self.plan!r})"
+        bucket = "" if self.width is None else f", sequences of {self.width}"
+        return f"DatasetPlan({str(self.dataset.path)!r}, {self.name!r}, {self.plan!r}{bucket})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles as the dataset and the name; where it is read, the plan must be the same."""
-        return _open_again, (self.dataset, self.name, self.fingerprint)
+        return _open_again, (self.dataset, self.name, self.plan.fingerprint, self.width)
+
+    @cached_property
+    def _sequences(self) -> Int64Array | None:
+        """Of a bucket: its sequences among those of the plan."""
+        return None if self.width is None else self.plan.buckets[self.width]
 
     @property
     def n_sequences(self) -> int:
         """Number of sequences."""
-        return self.plan.n_sequences
+        return self.plan.n_sequences if self._sequences is None else len(self._sequences)
 
     @property
     def capacity(self) -> int:
         """Most tokens in a sequence."""
-        return self.plan.capacity
+        return self.plan.capacity if self.width is None else self.width
+
+    @cached_property
+    def n_tokens(self) -> int:
+        """Number of tokens in sequences, BOS and EOS included."""
+        if self._sequences is None:
+            return self.plan.n_tokens
+        return int(self.tokens_of(np.arange(self.n_sequences)).sum())
 
     @property
     def fingerprint(self) -> str:
-        """That of the plan, in 64 hexadecimal digits."""
-        return self.plan.fingerprint
+        """SHA-256 that names the plan, or the bucket of it, in 64 hexadecimal digits."""
+        if self.width is None:
+            return self.plan.fingerprint
+        return hashlib.sha256(f"{self.plan.fingerprint} {self.width}".encode()).hexdigest()
+
+    @property
+    def buckets(self) -> dict[int, DatasetPlan]:
+        """Of a plan of buckets: one for each width, the widest first, that has its sequences alone.
+
+        >>> import portmanteau as pm
+        >>> tokenizer = pm.Tokenizer.load("o200k_base")
+        >>> dataset = pm.write_dataset(tokenizer.encode_batch(["by the way, off we go"]), "buckets", tokenizer)
+        >>> plan = dataset.pack(4, strategy="buckets")
+        >>> {width: bucket.apply([0]).input_ids.tolist() for width, bucket in plan.buckets.items()}
+        {4: [[2345, 290, 2006, 11]], 2: [[1277, 581]], 1: [[810]]}
+        """
+        return {width: replace(self, width=width) for width in self.plan.buckets}
+
+    def tokens_of(self, sequences: Int64Array) -> Int64Array:
+        """The number of tokens in each of these sequences, BOS and EOS included, int64. O(pieces)."""
+        pieces = self.plan._take(self._of_plan(sequences))
+        return pieces.sums(pieces.length.astype(np.int64)) + self.plan.format.tokens_around_sequence
+
+    def _of_plan(self, sequences: Sequence[int] | Int64Array) -> Int64Array:
+        """Which sequences of the whole plan these are.
+
+        Raises:
+            PackingError: There is no such sequence in the bucket.
+        """
+        numbers = np.asarray(sequences, np.int64)
+        if self._sequences is None:
+            return numbers
+        if len(numbers) and not (numbers.min() >= 0 and numbers.max() < self.n_sequences):
+            raise PackingError(f"the bucket has {self.n_sequences} sequences, numbered from 0 on")
+        return self._sequences[numbers]
 
     def apply(
         self,
@@ -89,8 +138,8 @@ class DatasetPlan:
             bos_id=self.bos_id,
             eos_id=self.eos_id,
             dtype=dtype,
-            sequences=sequences,
-            width=width,
+            sequences=self._of_plan(sequences),
+            width=self.width if width is None else width,
             out=out,
         )
 
@@ -150,7 +199,7 @@ def pack_dataset(
     pad_id: int,
     bos_id: int | None,
     eos_id: int | None,
-    replace: bool,
+    overwrite: bool,
     options: dict[str, Any],
 ) -> DatasetPlan:
     """See :meth:`Dataset.pack`."""
@@ -168,7 +217,7 @@ def pack_dataset(
         options.setdefault(token, "document" if token_id is not None else False)
     plan = pack(dataset.lengths, capacity, **options)
     path = _path(dataset, name, "json")
-    if path.exists() and not replace:
+    if path.exists() and not overwrite:
         found = open_plan(dataset, name)
         if (found.fingerprint, found.pad_id, found.bos_id, found.eos_id) == (plan.fingerprint, *ids.values()):
             return found
@@ -250,8 +299,8 @@ def file_digest(stream: Any) -> str:
     return digest.hexdigest()
 
 
-def _open_again(dataset: Dataset, name: str, fingerprint: str) -> DatasetPlan:
+def _open_again(dataset: Dataset, name: str, fingerprint: str, width: int | None) -> DatasetPlan:
     found = open_plan(dataset, name)
     if found.fingerprint != fingerprint:
         raise PackingError(f"{dataset.path}: plan {name!r} is another than the one that was pickled")
-    return found
+    return found if width is None else replace(found, width=width)

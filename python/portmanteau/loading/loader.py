@@ -1,0 +1,266 @@
+"""``Loader``: batches as a function of the step, for any number of ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from portmanteau import _rust
+from portmanteau.errors import PackingError
+from portmanteau.loading.feeds import Epochs, Feed, sequences_of
+from portmanteau.loading.rows import ARRAYS, RowFormat, empty_rows, gathered
+from portmanteau.packing.arguments import integer
+from portmanteau.store.plans import DatasetPlan
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from portmanteau.packing import PackedSequences
+    from portmanteau.packing.arguments import Int64Array
+
+    Batch = dict[str, npt.NDArray[Any]]
+
+__all__ = ["Loader"]
+
+_STATE_VERSION = 1
+
+
+class Loader:
+    """Batches of packed sequences: a pure function of the feed, the seed, the step, the rank and the number of ranks.
+
+    There is nothing to lose: any step can be asked for at any time, and the state of an iteration is the number of the
+    step. The rows of a step are the same whatever the number of ranks; a rank has a run of them. So a training goes on
+    exactly with other ranks, and with any number of workers.
+
+    >>> import portmanteau as pm
+    >>> tokenizer = pm.Tokenizer.load("o200k_base")
+    >>> dataset = pm.write_dataset(tokenizer.encode_batch(["by the way", "off we go", "so", "on"]), "loaded", tokenizer)
+    >>> loader = pm.Loader(dataset.pack(4), batch_size=2, epochs=1, shuffle=False)
+    >>> for batch in loader:
+    ...     print(batch["input_ids"].tolist(), batch["labels"].tolist())
+    [[2345, 290, 2006, 263], [2864, 581, 810, 786]] [[-100, 290, 2006, -100], [-100, 581, 810, -100]]
+    >>> len(loader), loader.state_dict()["step"]
+    (1, 1)
+    """
+
+    def __init__(
+        self,
+        feed: DatasetPlan | Feed,
+        *,
+        batch_size: int | None = None,
+        epochs: float | None = None,
+        seed: int = 0,
+        shuffle: bool = True,
+        rank: int = 0,
+        world_size: int = 1,
+        arrays: Sequence[str] = ("input_ids", "position_ids", "labels"),
+        channels: Sequence[str] = (),
+        loss_on: str | Sequence[str] | None = None,
+        dtype: Literal["uint32", "int32", "int64"] = "int64",
+    ) -> None:
+        """A loader.
+
+        Args:
+            feed: A plan, or an :class:`Epochs`, :class:`Mixture` or :class:`Curriculum` of plans.
+            batch_size: For a plan: how many sequences a step takes, in all ranks together.
+            epochs: For a plan: how often each sequence comes; without end if ``None``.
+            seed: Of the order of every epoch, from 0 to 2**64 - 1.
+            shuffle: Whether sequences come in a drawn order, another in every epoch.
+            rank: Which rank this is, from 0 on.
+            world_size: How many ranks there are; the size of a batch must be a multiple of it.
+            arrays: What a batch has: ``input_ids``, ``position_ids``, ``segment_ids``, ``labels``.
+            channels: What it has besides: channels of the datasets, by name; 0 where no token is.
+            loss_on: Names of text columns: only their tokens have labels, and an EOS if the last column is among them.
+            dtype: Of ``input_ids``.
+
+        Raises:
+            PackingError: An argument cannot be, or does not go with the feed.
+        """
+        if isinstance(feed, DatasetPlan):
+            if batch_size is None:
+                raise PackingError("batch_size is missing; say how many sequences a step takes")
+            feed = Epochs(feed, batch_size, epochs=epochs)
+        elif batch_size is not None or epochs is not None:
+            raise PackingError("batch_size and epochs are those of the feed; leave them out")
+        self.feed = feed
+        """What the batches are of."""
+        self.seed = integer("seed", seed, 0, 2**64 - 1)
+        """Of the order of every epoch."""
+        self.world_size = integer("world_size", world_size, 1, 2**31)
+        """How many ranks there are."""
+        self.rank = integer("rank", rank, 0, world_size - 1)
+        """Which of them this is."""
+        self.step = 0
+        """The step that the iteration gives next."""
+        self._shuffle = shuffle
+        unknown = sorted(set(arrays) - set(ARRAYS))
+        if unknown or not arrays:
+            raise PackingError(f"arrays are {list(arrays)}; choose from {', '.join(ARRAYS)}")
+        self._format = RowFormat(tuple(arrays), tuple(channels), loss_on, dtype, self.feed.plans)
+        self.rows_per_rank(0)
+
+    def rows_per_rank(self, step: int) -> int:
+        """How many rows a batch of this step has.
+
+        Raises:
+            PackingError: The rows of the step cannot be shared out evenly.
+        """
+        rows, left = divmod(self.feed.batch_size(step), self.world_size)
+        if left:
+            raise PackingError(
+                f"batches of {self.feed.batch_size(step)} rows cannot be shared by {self.world_size} ranks; choose a "
+                "multiple of the number of ranks"
+            )
+        return rows
+
+    def __len__(self) -> int:
+        """Number of steps, those before :attr:`step` included.
+
+        Raises:
+            TypeError: They do not end.
+        """
+        if (n_steps := self.feed.n_steps) is None:
+            raise TypeError("the loader has no end, so it has no length; give epochs")
+        return n_steps
+
+    # ── batches ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def batch_at(self, step: int) -> Batch:
+        """The batch of a step.
+
+        Returns:
+            Arrays ``[rows, width]`` by name: ``input_ids`` of the chosen dtype, ``position_ids`` and ``segment_ids``
+            int32, ``labels`` int64 (not shifted, -100 where there is none), channels of theirs. The width is the
+            capacity; of a plan of buckets, the longest row. Where a feed ends within a step, the last rows are empty:
+            padding without labels.
+
+        Raises:
+            IndexError: There is no such step.
+            FileError: A shard is missing.
+
+        O(positions of the batch), wherever the step is.
+        """
+        n_rows = self.rows_per_rank(step)
+        runs, places = self._rows(step)
+        of_plans = [(self.feed.plans[number], sequences) for number, sequences in runs]
+        filled = gathered(of_plans, places, self._format)
+        return empty_rows(filled, n_rows, self._format.pad_id)
+
+    def packed_at(self, step: int) -> PackedSequences:
+        """The batch of a step as sequences, for attention kernels: see ``for_flash_attention`` and others.
+
+        Empty rows are left out. Its provenance names documents of the dataset; with several datasets it cannot.
+
+        Raises:
+            IndexError: There is no such step.
+            PackingError: The step takes sequences of several datasets.
+        """
+        runs, _ = self._rows(step)
+        if len(runs) != 1:
+            raise PackingError(f"step {step} takes sequences of {len(runs)} datasets; use batch_at")
+        number, sequences = runs[0]
+        return self.feed.plans[number].apply(sequences, dtype=self._format.dtype)
+
+    def sequences_at(self, step: int) -> list[tuple[int, int]]:
+        """The rows of a step that this rank has, in order: the number of the plan in the feed, and the sequence.
+
+        Raises:
+            IndexError: There is no such step.
+        """
+        runs, places = self._rows(step)
+        rows = [(number, sequence) for number, of_run in runs for sequence in of_run.tolist()]
+        return [rows[place] for place in places.tolist()]
+
+    def _rows(self, step: int) -> tuple[list[tuple[int, Int64Array]], Int64Array]:
+        """What this rank has of a step: sequences of each plan, and the order in which these rows stand."""
+        shares = self.feed.shares(step)
+        ends = np.cumsum([share.size for share in shares])
+        n_rows, per_rank = int(ends[-1]), self.rows_per_rank(step)
+        places = np.arange(self.rank * per_rank, min((self.rank + 1) * per_rank, n_rows), dtype=np.int64)
+        if len(shares) > 1:
+            # Which row of which plan stands where in a step is drawn too, so that every rank has some of each.
+            places = _rust.permute(places, n_rows, self.seed, step)
+        order = np.argsort(places, kind="stable")
+        runs = []
+        for share, end in zip(shares, ends.tolist(), strict=True):
+            of_share = places[order]
+            of_share = of_share[(of_share >= end - share.size) & (of_share < end)] - (end - share.size)
+            if len(of_share):
+                plan = self.feed.plans[share.plan]
+                first, count = share.first + int(of_share[0]), int(of_share[-1] - of_share[0]) + 1
+                sequences = sequences_of(plan, first, count, self.seed, self._shuffle)
+                runs.append((share.plan, sequences[of_share - of_share[0]]))
+        back = np.empty(len(places), np.int64)
+        back[order] = np.arange(len(places))
+        return runs, back
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches from :attr:`step` on, which counts along."""
+        while (n_steps := self.feed.n_steps) is None or self.step < n_steps:
+            self.step += 1
+            yield self.batch_at(self.step - 1)
+
+    # ── accounting ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def tokens_seen(self, step: int | None = None) -> list[int]:
+        """How many tokens of each plan of the feed all ranks together have seen before a step, BOS and EOS included.
+
+        Args:
+            step: The step; by default :attr:`step`.
+
+        O(sequences of an epoch): what was seen of the epochs at hand is counted sequence by sequence.
+        """
+        samples = self.feed.samples_before(self.step if step is None else step)
+        return [self._tokens_of(plan, count) for plan, count in zip(self.feed.plans, samples, strict=True)]
+
+    def _tokens_of(self, plan: DatasetPlan, samples: int) -> int:
+        epochs, rest = divmod(samples, plan.n_sequences)
+        tokens = epochs * plan.n_tokens
+        first = epochs * plan.n_sequences
+        for start in range(first, first + rest, 1 << 16):
+            count = min(1 << 16, first + rest - start)
+            sequences = sequences_of(plan, start, count, self.seed, self._shuffle)
+            tokens += int(plan.tokens_of(sequences).sum())
+        return tokens
+
+    # ── going on later ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all that decides the rows of every step: the feed, the seed, whether rows are shuffled."""
+        from portmanteau.loading.feeds import digest
+
+        return digest(self.feed.fingerprint(), self.seed, self._shuffle)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the iteration is: a few numbers and the fingerprint, as JSON has them. The same on every rank."""
+        return {
+            "version": _STATE_VERSION,
+            "fingerprint": self.fingerprint,
+            "step": self.step,
+            "feed": self.feed.state(self.step),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where another loader of the same feed and seed was, with any number of ranks.
+
+        Raises:
+            PackingError: It is the state of another feed, seed or version, or none.
+        """
+        try:
+            version, fingerprint, step = int(state["version"]), str(state["fingerprint"]), int(state["step"])
+            of_feed = dict(state["feed"])
+        except (LookupError, TypeError, ValueError) as error:
+            raise PackingError(
+                f"this is no state of a Loader ({error}); give what state_dict returned"
+            ) from None
+        if version != _STATE_VERSION:
+            raise PackingError(f"the state is of version {version}, and this library reads {_STATE_VERSION}")
+        if fingerprint != self.fingerprint:
+            raise PackingError(
+                "the state is of another plan, batch_size, seed or shuffle; make the loader with those that it had"
+            )
+        self.feed.load_state(of_feed)
+        self.step = step

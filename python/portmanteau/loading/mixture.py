@@ -1,0 +1,282 @@
+"""``Mixture``: batches of several datasets, by shares of tokens.
+
+Weights are shares of *tokens*. A row of a plan has as many tokens as its sequences have on average, so in rows the
+share of a source is proportional to its weight divided by that. Every source is owed rows. A step adds to that of each
+its share of the batch, gives each the whole rows that it is owed, and the rows that are left to those with the largest
+rest; what a source got is taken off what it is owed. So after any number of steps no source is more than a few rows from its
+share, and a source that has reached its limit leaves its part to the others.
+
+A step depends on those before it through what is owed alone; that is kept for every 1,024th step that was reached.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from portmanteau.errors import PackingError
+from portmanteau.loading.feeds import Share, checked_step, digest, sample_limit
+from portmanteau.packing.arguments import integer
+
+if TYPE_CHECKING:
+    from portmanteau.store import DatasetPlan
+
+__all__ = ["Mixture", "Weights"]
+
+Weights = Mapping[str, float]
+Schedule = Weights | Sequence[tuple[int, Weights]] | Callable[[int], Weights]
+
+SNAPSHOT_STEPS = 1024
+
+
+@dataclass
+class _State:
+    """What a step depends on."""
+
+    owed: list[float]
+    samples: list[int]
+
+
+class Mixture:
+    """A feed of several plans, weighted by tokens.
+
+    >>> import portmanteau as pm
+    >>> tokenizer = pm.Tokenizer.load("o200k_base")
+    >>> plans = {}
+    >>> for name, text in (("prose", "by the way"), ("code", "int i = 0;")):
+    ...     plans[name] = pm.write_dataset(tokenizer.encode_batch([text] * 30), name, tokenizer).pack(12)
+    >>> mixture = Mixture(plans, {"prose": 3, "code": 1}, batch_size=4)
+    >>> [share.size for share in mixture.shares(0)], mixture.samples_before(100)
+    ([3, 1], [305, 95])
+    """
+
+    def __init__(
+        self,
+        plans: Mapping[str, DatasetPlan],
+        weights: Schedule,
+        batch_size: int,
+        *,
+        epochs: Mapping[str, float] | None = None,
+    ) -> None:
+        """A feed of sources.
+
+        Args:
+            plans: The plan of every source, by name. All must make sequences of one format.
+            weights: The share of each source among all tokens, by name; they need not add up to 1. Or phases, as pairs
+                of the step with which they begin (0 for the first) and their weights; or a function of the step, which
+                must give the same whenever it is asked.
+            batch_size: How many sequences a step takes, in all ranks together.
+            epochs: How often the sequences of a source are taken at most, by name; a source that is not named comes
+                again and again. The mixture ends when all sources have.
+
+        Raises:
+            PackingError: There is no source, weights are of others, or none is above 0; the plans differ in format.
+        """
+        if not plans:
+            raise PackingError("a mixture needs a source; give plans by name")
+        self._names = list(plans)
+        self.plans: Sequence[DatasetPlan] = list(plans.values())
+        for name, plan in plans.items():
+            if plan.plan.format != self.plans[0].plan.format:
+                raise PackingError(
+                    f"the plans of {name!r} and {self._names[0]!r} differ in capacity, BOS and EOS or alignment; pack "
+                    "all sources alike"
+                )
+        self._batch_size = integer("batch_size", batch_size, 1, 2**31)
+        unknown = sorted(set(epochs or {}) - set(plans))
+        if unknown:
+            raise PackingError(f"epochs names {unknown[0]!r}; the sources are {', '.join(self._names)}")
+        self._limits = [sample_limit(plan, (epochs or {}).get(name)) for name, plan in plans.items()]
+        self._tokens_per_row = [plan.n_tokens / plan.n_sequences for plan in self.plans]
+        self._function = weights if callable(weights) else None
+        self._phases: list[tuple[int, list[float]]] = []
+        if self._function is None:
+            pairs = [(0, weights)] if isinstance(weights, Mapping) else list(weights)  # type: ignore[arg-type]
+            for first_step, of_phase in pairs:
+                self._add_phase(integer("the first step of a phase", first_step, 0, 2**62), of_phase)
+            if not self._phases or self._phases[0][0] != 0:
+                raise PackingError("the first phase must begin with step 0")
+        self._snapshots: dict[int, _State] = {}
+        self._latest: tuple[int, _State]
+        self._n_steps: int | None
+        self._forget(0)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the sources, in the order of :attr:`plans`."""
+        return self._names
+
+    def weights(self, step: int) -> dict[str, float]:
+        """The weights of a step, as shares that add up to 1."""
+        shares = self._weights(step)
+        return dict(zip(self._names, [share / sum(shares) for share in shares], strict=True))
+
+    def set_weights(self, weights: Weights, *, from_step: int) -> None:
+        """Gives all steps from one on other weights; those before it stay as they were.
+
+        The phases are part of the state of a loader, so a training that is resumed has them too.
+
+        Raises:
+            PackingError: The weights cannot be; a phase begins later; or the weights are a function.
+        """
+        if self._function is not None:
+            raise PackingError("the weights are a function of the step; let it give others")
+        self._add_phase(integer("from_step", from_step, 0, 2**62), weights)
+        self._forget(from_step)
+
+    def _add_phase(self, first_step: int, weights: Weights) -> None:
+        if self._phases and first_step < self._phases[-1][0]:
+            raise PackingError(
+                f"a phase begins with step {self._phases[-1][0]}, after {first_step}; give phases in order"
+            )
+        checked = self._checked(weights)
+        self._phases = [phase for phase in self._phases if phase[0] < first_step]
+        self._phases.append((first_step, checked))
+
+    def _checked(self, weights: Weights) -> list[float]:
+        unknown = sorted(set(weights) ^ set(self._names))
+        if unknown:
+            raise PackingError(
+                f"weights and sources differ in {unknown[0]!r}; give a weight for each of {', '.join(self._names)}"
+            )
+        values = [weights[name] for name in self._names]
+        for name, value in zip(self._names, values, strict=True):
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+                raise PackingError(f"the weight of {name!r} is {value!r}; it must be a number from 0 on")
+        if not any(values):
+            raise PackingError("all weights are 0; give a source a weight above it")
+        return [float(value) for value in values]
+
+    def _weights(self, step: int) -> list[float]:
+        if self._function is not None:
+            return self._checked(self._function(step))
+        first_steps = [first_step for first_step, _ in self._phases]
+        return self._phases[bisect.bisect_right(first_steps, step) - 1][1]
+
+    # ── steps ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def n_steps(self) -> int | None:
+        """How many steps there are; ``None`` if they do not end.
+
+        They end where no source with a weight has a sequence left. The first time, all steps are gone through.
+        """
+        weights = self._phases[-1][1] if self._phases else [1.0] * len(self.plans)
+        if any(limit is None and weight for limit, weight in zip(self._limits, weights, strict=True)):
+            return None
+        if self._n_steps is None:
+            step = 0
+            while any(self._counts(step, *self._copy_before(step))):
+                step += 1
+            self._n_steps = step
+        return self._n_steps
+
+    def batch_size(self, step: int) -> int:  # noqa: ARG002 - other feeds need it
+        """How many rows a step has, in all ranks together."""
+        return self._batch_size
+
+    def shares(self, step: int) -> list[Share]:
+        """What a step takes; see :class:`Feed`."""
+        if step < 0:
+            checked_step(step, None)
+        state = self._before(step)
+        counts = self._counts(step, list(state.owed), state.samples)
+        if not any(counts):
+            raise IndexError(
+                f"there is no step {step}: no source with a weight has a sequence left; allow more epochs, "
+                "or give others a weight"
+            )
+        return [
+            Share(plan, first, count)
+            for plan, (first, count) in enumerate(zip(state.samples, counts, strict=True))
+            if count
+        ]
+
+    def samples_before(self, step: int) -> list[int]:
+        """How many samples of each plan all steps before this one took."""
+        return list(self._before(step).samples)
+
+    def _copy_before(self, step: int) -> tuple[list[float], list[int]]:
+        state = self._before(step)
+        return list(state.owed), list(state.samples)
+
+    def _before(self, step: int) -> _State:
+        """The state before a step, from the last one before it that is known."""
+        known, state = self._latest
+        if known > step:
+            known = max(reached for reached in self._snapshots if reached <= step)
+            state = self._snapshots[known]
+        owed, samples = list(state.owed), list(state.samples)
+        for earlier in range(known, step):
+            if earlier % SNAPSHOT_STEPS == 0:
+                self._snapshots[earlier] = _State(list(owed), list(samples))
+            counts = self._counts(earlier, owed, samples)
+            samples = [before + count for before, count in zip(samples, counts, strict=True)]
+        self._latest = step, _State(owed, samples)
+        return self._latest[1]
+
+    def _counts(self, step: int, owed: list[float], samples: Sequence[int]) -> list[int]:
+        """How many rows each source gets in a step, after ``samples``; what is owed becomes that after the step."""
+        room = [
+            self._batch_size if limit is None else min(limit - taken, self._batch_size)
+            for limit, taken in zip(self._limits, samples, strict=True)
+        ]
+        # The share of each source in rows; one that has nothing left, or no weight, gets nothing.
+        rows = [
+            weight / tokens if left else 0.0
+            for weight, tokens, left in zip(self._weights(step), self._tokens_per_row, room, strict=True)
+        ]
+        room = [left if share else 0 for left, share in zip(room, rows, strict=True)]
+        n_rows, total = min(self._batch_size, sum(room)), sum(rows)
+        for source, share in enumerate(rows):
+            owed[source] += n_rows * share / total if total else 0.0
+        counts = [max(0, min(math.floor(due), left)) for due, left in zip(owed, room, strict=True)]
+        while (given := sum(counts)) != n_rows:
+            # To the source that is furthest behind its share, or from the one furthest ahead.
+            rest = [due - count for due, count in zip(owed, counts, strict=True)]
+            if given < n_rows:
+                able = (source for source, left in enumerate(room) if counts[source] < left)
+                counts[max(able, key=lambda source: (rest[source], -source))] += 1
+            else:
+                able = (source for source, count in enumerate(counts) if count)
+                counts[min(able, key=lambda source: (rest[source], source))] -= 1
+        for source, count in enumerate(counts):
+            # What a source could not give is not owed to it later.
+            is_spent = not room[source] or (count == room[source] and room[source] < self._batch_size)
+            owed[source] = 0.0 if is_spent else owed[source] - count
+        return counts
+
+    # ── going on later ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the plans, their limits and the size of a batch. Weights are part of the state."""
+        plans = [(name, plan.fingerprint) for name, plan in zip(self._names, self.plans, strict=True)]
+        return digest("mixture", plans, self._limits, self._batch_size)
+
+    def state(self, step: int) -> dict[str, Any]:
+        """The phases, and what is owed before a step."""
+        before = self._before(step)
+        return {
+            "step": step,
+            "owed": list(before.owed),
+            "samples": list(before.samples),
+            "phases": [[first_step, list(weights)] for first_step, weights in self._phases],
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Goes on where another mixture of this fingerprint was, with the weights that it had."""
+        self._phases = [(int(first), [float(each) for each in weights]) for first, weights in state["phases"]]
+        reached = _State([float(each) for each in state["owed"]], [int(each) for each in state["samples"]])
+        self._forget(0)
+        self._latest = int(state["step"]), reached
+        self._snapshots[self._latest[0]] = reached
+
+    def _forget(self, step: int) -> None:
+        """What was found for steps after this one does not hold any more."""
+        kept = {reached: state for reached, state in self._snapshots.items() if reached <= step}
+        self._snapshots = {0: _State([0.0] * len(self.plans), [0] * len(self.plans)), **kept}
+        self._latest = 0, self._snapshots[0]
+        self._n_steps = None
