@@ -28,7 +28,7 @@ from portmanteau.errors import (
     UnsupportedError,
     VocabularyError,
 )
-from portmanteau.loading import Curriculum, Epochs, Loader, Mixture
+from portmanteau.loading import Curriculum, Epochs, Loader, Mixture, TextLoader
 from portmanteau.packing import Histogram, PackedSequences, PackPlan, StreamPacker, balance, merge_plans, pack
 from portmanteau.store import Dataset, DatasetPlan, prepare, write_dataset
 from portmanteau.streaming import TokenStream
@@ -54,6 +54,7 @@ __all__ = [
     "PackingError",
     "PatternError",
     "StreamPacker",
+    "TextLoader",
     "TokenBatch",
     "TokenStream",
     "Tokenizer",

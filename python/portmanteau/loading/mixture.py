@@ -3,7 +3,7 @@
 Weights are shares of *tokens*. A row of a plan has as many tokens as its sequences have on average, so in rows the
 share of a source is proportional to its weight divided by that. Every source is owed rows. A step adds to that of each
 its share of the batch, gives each the whole rows that it is owed, and the rows that are left to those with the largest
-rest; what a source got is taken off what it is owed. So after any number of steps no source is more than a few rows from its
+rest; what a source got is taken off that. So after any number of steps no source is more than a few rows from its
 share, and a source that has reached its limit leaves its part to the others.
 
 A step depends on those before it through what is owed alone; that is kept for every 1,024th step that was reached.
