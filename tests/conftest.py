@@ -1,4 +1,4 @@
-"""The test data beside the repository, and the golden cases within it."""
+"""The test data beside the repository, the golden cases within it, and what libraries find around them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import io
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from libraries import REQUIRED
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,6 +24,16 @@ SHARED = REPOSITORY.parent / "shared"
 NO_DATA = "no test data"
 
 Document = dict[str, str]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep Hugging Face's libraries off the network and out of the user's cache, before anything imports them."""
+    cache = tempfile.TemporaryDirectory(prefix="portmanteau-tests-", ignore_cleanup_errors=True)
+    config.add_cleanup(cache.cleanup)
+    os.environ.update(HF_HOME=cache.name, HF_HUB_OFFLINE="1", HF_DATASETS_DISABLE_PROGRESS_BARS="1")
+    if REQUIRED:
+        # Examples of a module whose library is missing then fail, and are not left out.
+        config.option.doctest_ignore_import_errors = False
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -5,7 +5,6 @@ The models are small: two layers of causal attention with two heads, with positi
 
 from __future__ import annotations
 
-import importlib
 import itertools
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -17,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import portmanteau as pm
+from libraries import library
 from portmanteau.errors import PackingError
 from portmanteau.packing import PackedSequences, PackPlan, StreamPacker, consumers, pack
 from test_packing import bos_and_eos, marks_of
@@ -528,18 +528,12 @@ def same(made: dict[str, Any], expected: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def transformers() -> Any:
-    """The library, if it is installed; what it warns of when it is imported is not ours."""
-    return imported("transformers")
+    return library("transformers")
 
 
 @pytest.fixture(scope="module")
 def torch() -> Any:
-    return imported("torch")
-
-
-def imported(name: str) -> Any:
-    pytest.importorskip(name, reason=f"{name} is not installed; it is compared with where it is")
-    return importlib.import_module(name)
+    return library("torch")
 
 
 @given(case=some_cases(), seq_idx=st.booleans(), flash=st.booleans())
@@ -562,13 +556,13 @@ def test_the_collator_of_transformers_gives_the_same(transformers, case, seq_idx
 
 @given(case=some_cases(), padding=st.booleans())
 def test_models_of_transformers_find_the_segments(transformers, torch, case, padding):
-    masking = importlib.import_module("transformers.masking_utils")
+    masking = library("transformers.masking_utils")
     batch = case.packed.for_transformers(padding=padding, seq_idx=True)
     if case.rows:
         found = masking.find_packed_sequence_indices(torch.from_numpy(batch["position_ids"]))
         expected = batch["seq_idx"]
         assert expected.max() == 0 if found is None else found.tolist() == expected.tolist()
-        flash = importlib.import_module("transformers.modeling_flash_attention_utils")
+        flash = library("transformers.modeling_flash_attention_utils")
         offsets, longest = flash.prepare_fa_kwargs_from_position_ids(torch.from_numpy(batch["position_ids"]))
         assert offsets[0].tolist() == batch["cu_seq_lens_q"].tolist()
         assert longest[1] == batch["max_length_k"]
@@ -613,7 +607,7 @@ def test_a_model_of_transformers_sees_what_it_sees_of_each_document(
 @pytest.mark.filterwarnings("ignore")  # it would be faster compiled
 @pytest.mark.parametrize("align", [1, 8])
 def test_flex_attention_of_pytorch_stays_within_segments(torch, align):
-    flex = importlib.import_module("torch.nn.attention.flex_attention")
+    flex = library("torch.nn.attention.flex_attention")
     packed = case_of([70, 120, 3, 20, 90, 1, 40], capacity=256, align=align).packed
     ids = torch.from_numpy(packed.for_flex_attention())
     rows, width = ids.shape
