@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test test-corpus test-full fuzz miri sanitize lint bench instructions docs clean
+.PHONY: help demo build loaders test test-corpus test-full fuzz miri sanitize lint bench instructions docs clean
 
 VENV ?= .venv
 ifeq ($(OS),Windows_NT)
@@ -75,6 +75,12 @@ $(VENV)/.with-test: $(VENV)/.build-tools $(EXTENSION_SOURCES)
 	$(call install,report$(comma)test)
 	@touch $@
 
+# After the package, so that what it needs keeps the versions that its tests ask for.
+$(VENV)/.with-loaders: pyproject.toml | $(VENV)/.with-test
+	"$(BIN)/python" -m pip install --quiet --group loaders
+	"$(BIN)/python" -m pip install --quiet --group loaders-alone --no-deps
+	@touch $@
+
 comma := ,
 
 # ── the verbs ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -87,6 +93,8 @@ demo: $(VENV)/.with-report ## the whole way on the bundled text: train, encode, 
 	"$(BIN)/portmanteau" demo
 
 build: $(VENV)/.with-report ## build the extension and install the package into .venv
+
+loaders: $(VENV)/.with-loaders ## install what tests of loaders and exports are held to: PyTorch and others, 6 GB
 
 test: $(VENV)/.with-test ## Rust tests, docstring examples and Python tests
 	cargo test --workspace $(LOCKED) --quiet
