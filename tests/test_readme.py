@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from libraries import library
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs" / "guide").glob("*.md"))]
+#: What a page needs beside the package and its required libraries: `<!-- needs: torch, datasets -->`.
+NEEDS = re.compile(r"^<!-- needs: (.*) -->$", re.MULTILINE)
 BLOCK = re.compile(r"^```(python|console|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -32,6 +35,9 @@ def commands(block: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
 def test_the_examples_run(page, tmp_path, monkeypatch):
+    for needed in NEEDS.findall(page.read_text(encoding="utf-8")):
+        for name in needed.split(", "):
+            library(name)
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "__main__"}
     for language, text, line in blocks(page):

@@ -239,7 +239,7 @@ class DataLoader:
     >>> plan = pm.write_dataset(tokenizer.encode_batch(["by the way", "so", "on"]), "workers", tokenizer).pack(4)
     >>> batches = DataLoader(pm.Loader(plan, batch_size=1, epochs=1, shuffle=False))
     >>> [batch["input_ids"].tolist() for batch in batches], batches.state_dict()["step"]
-    ([[[2345, 290, 2006, 263]], [[786, 0, 0, 0]]], 2)
+    ([[[2345, 290, 2006, 786]], [[263, 0, 0, 0]]], 2)
     """
 
     def __init__(

@@ -42,7 +42,7 @@ class TextLoader:
     >>> _ = Path("text.jsonl").write_text('{"text": "by the way"}\n{"text": "off we go"}\n')
     >>> loader = pm.TextLoader("text.jsonl", pm.Tokenizer.load("o200k_base"), 4, batch_size=2, n_lanes=1, epochs=1)
     >>> [batch["input_ids"].tolist() for batch in loader]
-    [[[2345, 290, 2006, 0], [2864, 581, 810, 0]]]
+    [[[2864, 581, 810, 0], [2345, 290, 2006, 0]]]
     """
 
     def __init__(
