@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,10 @@ from portmanteau.reading.opening import encoding_error, wrong_file
 from portmanteau.reading.policy import what_is_wrong
 
 __all__ = ["BlockPlace", "block_of_texts"]
+
+
+INF = re.compile(r'("(?:[^"\\]|\\.)*")|-?Inf(?!inity)')
+"""A string, or the number ``Inf``, which Python does not know."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def _rows(block: bytes, place: BlockPlace, asked: Asked) -> Iterator[list[str]]:
 
 def _record(decoded: str, line: _LinePlace) -> dict[str, Any]:
     try:
-        record = json.loads(decoded, parse_int=_number)
+        record = _parsed(decoded)
     except (json.JSONDecodeError, RecursionError) as error:
         at = line.offset + len(decoded[: getattr(error, "pos", 0)].encode())
         message = f"not JSON ({error}); the file must hold one JSON object a line"
@@ -90,6 +95,18 @@ def _record(decoded: str, line: _LinePlace) -> dict[str, Any]:
         message = f"expected a JSON object, got {type(record).__name__}; the file must hold one object a line"
         raise line.wrong_file(message)
     return record
+
+
+def _parsed(decoded: str) -> Any:
+    """A line as JSON, in which ``NaN``, ``Infinity`` and ``Inf`` are numbers, as they are to pyarrow."""
+    try:
+        return json.loads(decoded, parse_int=_number)
+    except json.JSONDecodeError:
+        # Of the same length, so that places in the line stay what they are.
+        mended = INF.sub(lambda found: found[1] or "NaN".rjust(len(found[0])), decoded)
+        if mended == decoded:
+            raise
+    return json.loads(mended, parse_int=_number)
 
 
 def _number(digits: str) -> int | float:

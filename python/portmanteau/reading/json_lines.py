@@ -10,16 +10,16 @@ line, by :mod:`portmanteau.reading.exact_json`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from portmanteau.reading.addresses import is_address
 from portmanteau.reading.asked import Asked
 from portmanteau.reading.exact_json import BlockPlace, block_of_texts
-from portmanteau.reading.lines import blocks_of_lines
+from portmanteau.reading.lines import NEWLINE, Lines, blocks_of_lines
 from portmanteau.reading.opening import file_state, opened, stream_of
 from portmanteau.reading.part import Part
 
@@ -28,8 +28,7 @@ __all__ = ["batches", "parts"]
 BLOCK_BYTES = 4 << 20
 """More is not faster, and less is slower."""
 PIECE_BYTES = 1 << 16
-INF = re.compile(rb"Inf\s*[],}]")
-"""A number to pyarrow, but not to Python or to JSON."""
+OPENING, CLOSING = ord("{"), ord("}")
 
 
 def parts(path: str, compression: str | None, part_bytes: int) -> Iterator[Part]:
@@ -73,79 +72,85 @@ def _line_start(file: Any, position: int) -> int:
 def _from_stream(stream: Any, path: str, start: int, asked: Asked) -> Iterator[list[Any]]:
     """The texts of a stream that begins at this byte of the file."""
     offset, n_lines = start, 0
-    for block in blocks_of_lines(stream, min(BLOCK_BYTES, asked.batch_bytes)):
-        yield _texts(block, BlockPlace(path, offset, _line_counter(path, start, n_lines)), asked)
-        offset += len(block)
-        n_lines += block.count(b"\n")
+    for lines in blocks_of_lines(stream, min(BLOCK_BYTES, asked.batch_bytes)):
+        texts = _by_pyarrow(lines, asked.columns)
+        if texts is None:
+            place = BlockPlace(path, offset, _line_counter(path, start, n_lines))
+            texts = block_of_texts(lines.content.tobytes(), place, asked)
+        yield texts
+        offset += len(lines.content)
+        n_lines += len(lines.newlines)
 
 
 def _line_counter(path: str, start: int, n_lines: int) -> Callable[[], int | None]:
+    """What counts the lines before a block that comes so many lines after a byte of the file."""
+
     def count() -> int | None:
-        if start == 0:
-            return n_lines
-        if is_address(path):  # which would be to fetch all before it
+        if start and is_address(path):  # which would be to fetch all before it
             return None
-        n_before = 0
         with opened(path, "JSON Lines") as file:
-            before = file.get_stream(0, start)
-            while piece := before.read(BLOCK_BYTES):
-                n_before += piece.count(b"\n")
-        return n_before + n_lines
+            before = blocks_of_lines(file.get_stream(0, start), BLOCK_BYTES) if start else ()
+            return n_lines + sum(len(lines.newlines) for lines in before)
 
     return count
 
 
-def _texts(block: bytes, place: BlockPlace, asked: Asked) -> list[Any]:
-    fast = _by_pyarrow(block, asked.columns)
-    return block_of_texts(block, place, asked) if fast is None else fast
-
-
-def _by_pyarrow(block: bytes, columns: tuple[str, ...]) -> list[Any] | None:
-    """The texts of a block, or ``None`` if it is not as plain as pyarrow needs it."""
+def _by_pyarrow(lines: Lines, columns: tuple[str, ...]) -> list[Any] | None:
+    """The texts of lines, or ``None`` if they are not as plain as pyarrow needs them."""
     import pyarrow as pa
     from pyarrow import json as arrow_json
 
-    if not _is_utf8(block) or (b"Inf" in block and INF.search(block)):
+    if not _is_utf8(lines.content):
         return None
-    n_lines = _n_objects(block)
-    if n_lines is None:
-        lines = (line.strip(b" \t\r") for line in block.split(b"\n"))
-        block = b"\n".join([line for line in lines if line])
-        n_lines = _n_objects(block)
-    if n_lines is None:
-        return None
+    if not _are_objects(lines):
+        lines = _tidied(lines.content)
+        if not _are_objects(lines):
+            return None
     schema = pa.schema([(column, pa.large_string()) for column in dict.fromkeys(columns)])
     try:
         table = arrow_json.read_json(
-            pa.BufferReader(block),
-            read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(block) + 1),
+            pa.BufferReader(lines.content),
+            read_options=arrow_json.ReadOptions(use_threads=False, block_size=len(lines.content) + 1),
             parse_options=arrow_json.ParseOptions(
                 explicit_schema=schema, unexpected_field_behavior="ignore", newlines_in_values=False
             ),
         )
-    except (pa.ArrowException, UnicodeDecodeError, OverflowError):
+    except (pa.ArrowException, OverflowError):
         return None
+    n_lines = len(lines.newlines) + (lines.content[-1] != NEWLINE)
     if table.num_rows != n_lines or any(column.null_count for column in table.columns):
         return None
     return [table.column(name).combine_chunks() for name in columns]
 
 
-def _is_utf8(block: bytes) -> bool:
+def _is_utf8(content: npt.NDArray[np.uint8]) -> bool:
     import pyarrow as pa
 
-    offsets = pa.py_buffer(np.array([0, len(block)], np.int64))
+    offsets = pa.py_buffer(np.array([0, len(content)], np.int64))
     try:
-        pa.LargeStringArray.from_buffers(1, offsets, pa.py_buffer(block)).validate(full=True)
+        pa.LargeStringArray.from_buffers(1, offsets, pa.py_buffer(content)).validate(full=True)
     except pa.ArrowInvalid:
         return False
     return True
 
 
-def _n_objects(block: bytes) -> int | None:
-    """The number of lines, if each begins with ``{`` and ends with ``}``."""
-    if not (block.startswith(b"{") and block.endswith((b"}", b"}\n"))):
-        return None
-    content = np.frombuffer(block, np.uint8)
-    newlines = np.flatnonzero(content[:-1] == ord("\n"))
-    is_plain = (content[newlines - 1] == ord("}")).all() and (content[newlines + 1] == ord("{")).all()
-    return len(newlines) + 1 if is_plain else None
+def _are_objects(lines: Lines) -> bool:
+    """Whether each line begins with ``{`` and ends with ``}``."""
+    content, newlines = lines
+    if not len(content):
+        return False
+    inner = newlines[:-1] if content[-1] == NEWLINE else newlines
+    last = content[newlines[-1] - 1] if content[-1] == NEWLINE else content[-1]
+    return bool(
+        content[0] == OPENING
+        and last == CLOSING
+        and (content[inner - 1] == CLOSING).all()
+        and (content[inner + 1] == OPENING).all()
+    )
+
+
+def _tidied(content: npt.NDArray[np.uint8]) -> Lines:
+    """The lines without blank ones, and without white space around them."""
+    stripped = (line.strip(b" \t\r") for line in content.tobytes().split(b"\n"))
+    tidy = np.frombuffer(b"\n".join([line for line in stripped if line]), np.uint8)
+    return Lines(tidy, np.flatnonzero(tidy == NEWLINE))

@@ -50,10 +50,10 @@ def in_blocks(path: str, compression: str | None, policy: Policy, block_bytes: i
     """
     line, offset = 1, 0
     with stream_of(path, "text", compression) as stream:
-        for block in blocks_of_lines(stream, block_bytes):
-            yield _decoded(path, block, line, offset, policy)
-            line += block.count(b"\n")
-            offset += len(block)
+        for lines in blocks_of_lines(stream, block_bytes):
+            yield _decoded(path, lines.content.tobytes(), line, offset, policy)
+            line += len(lines.newlines)
+            offset += len(lines.content)
 
 
 def _decoded(path: str, block: bytes, line: int, offset: int, policy: Policy) -> str:
