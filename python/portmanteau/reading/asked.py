@@ -33,13 +33,12 @@ def check_columns(path: str, columns: tuple[str, ...], schema: Any) -> None:
     """
     import pyarrow as pa
 
+    names = schema.names
     for column in columns:
-        if column not in schema.names:
-            message = (
-                f"there is no column {column!r}, only {schema.names}; name the text's column with text_column"
-            )
+        if column not in names:
+            message = f"there is no column {column!r}, only {names}; name the text's column with text_column"
             raise wrong_file(path, message)
-        if schema.names.count(column) > 1:
+        if names.count(column) > 1:
             raise wrong_file(path, f"there are several columns {column!r}; rename all but one")
         kind = schema.field(column).type
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
@@ -64,29 +63,45 @@ def plain_text(column: Any, *, path: str, name: str, first_row: int, asked: Aske
     """
     import pyarrow as pa
 
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_string_view(column.type):
-        column = column.cast(pa.large_string())
-    elif pa.types.is_large_binary(column.type):
-        column = column.view(pa.large_string())
+    column = _binary(column)
     if column.null_count:
         if asked.null_text == "error":
             row = first_row + column.is_null().to_numpy(zero_copy_only=False).argmax().item()
             raise encoding_error(path, f"row {row} of column {name!r} is null; remove such rows first")
-        column = column.fill_null("")
+        column = column.fill_null(b"")
+    texts = column.view(pa.large_string() if pa.types.is_large_binary(column.type) else pa.string())
     try:
-        column.validate(full=True)
+        texts.validate(full=True)
     except pa.ArrowInvalid:
         return _replaced(column, path, name, first_row, asked.policy)
+    return texts
+
+
+def _binary(column: Any) -> Any:
+    """The texts of a column of any kind as binaries or large binaries, with offsets that were checked.
+
+    A damaged file may say that a text lies anywhere in memory. pyarrow does not look before it goes there.
+    """
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = pa.DictionaryArray.from_arrays(column.indices, _binary(column.dictionary), safe=True)
+        return column.dictionary_decode()
+    if pa.types.is_string_view(column.type):
+        column = column.view(pa.binary_view())
+        column.validate(full=True)
+        return column.cast(pa.large_binary())
+    if pa.types.is_string(column.type):
+        column = column.view(pa.binary())
+    elif pa.types.is_large_string(column.type):
+        column = column.view(pa.large_binary())
+    column.validate(full=True)
     return column
 
 
 def _replaced(column: Any, path: str, name: str, first_row: int, policy: Policy) -> Any:
     """The texts one by one, to name the one that is not UTF-8, or to replace what is not."""
     import pyarrow as pa
-
-    binary = pa.large_binary() if pa.types.is_large_string(column.type) else pa.binary()
 
     def decoded(row: int, content: bytes) -> str:
         try:
@@ -98,5 +113,5 @@ def _replaced(column: Any, path: str, name: str, first_row: int, policy: Policy)
             )
             raise encoding_error(path, message) from None
 
-    contents = column.view(binary).to_pylist()
-    return pa.array([decoded(first_row + row, text) for row, text in enumerate(contents)], pa.large_string())
+    texts = [decoded(row, content) for row, content in enumerate(column.to_pylist(), start=first_row)]
+    return pa.array(texts, pa.large_string())

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from portmanteau.reading import json_lines, parquet, plain_text
+from portmanteau.reading import arrow_files, csv_files, json_lines, parquet, plain_text
 from portmanteau.reading.asked import Asked
 from portmanteau.reading.expanding import Paths, expand
 from portmanteau.reading.formats import format_of
@@ -69,6 +69,10 @@ def file_parts(path: str, *, columns: Sequence[str], part_bytes: int) -> Iterato
         return json_lines.parts(path, compression, part_bytes)
     if kind == "Parquet":
         return parquet.parts(path, names, part_bytes)
+    if kind == "Arrow":
+        return arrow_files.parts(path, names, part_bytes)
+    if kind in csv_files.DELIMITERS:
+        return csv_files.parts(path, compression)
     return plain_text.parts(path, compression, names)
 
 
@@ -115,6 +119,10 @@ def _pieces(part: Part, asked: Asked) -> Iterator[list[Any]]:
         return json_lines.batches(part, compression, asked)
     if kind == "Parquet":
         return parquet.batches(part, asked)
+    if kind == "Arrow":
+        return arrow_files.batches(part, asked)
+    if kind in csv_files.DELIMITERS:
+        return csv_files.batches(part, csv_files.DELIMITERS[kind], compression, asked)
     return plain_text.batches(part, compression, asked)
 
 
@@ -161,6 +169,7 @@ def _ends(column: Any) -> npt.NDArray[np.int64]:
     """For each row, the bytes of the texts up to its end, and 8 for each row."""
     import pyarrow as pa
 
-    width = np.int64 if pa.types.is_large_string(column.type) else np.int32
-    offsets = np.frombuffer(column.buffers()[1], width)[column.offset : column.offset + len(column) + 1]
+    width = 8 if pa.types.is_large_string(column.type) else 4
+    offset_type = np.int64 if width == 8 else np.int32
+    offsets = np.frombuffer(column.buffers()[1], offset_type, len(column) + 1, column.offset * width)
     return offsets[1:].astype(np.int64) - int(offsets[0]) + 8 * np.arange(1, len(column) + 1)

@@ -53,6 +53,6 @@ def blocks_of_lines(stream: Any, block_bytes: int) -> Iterator[Lines]:
 def _fill(stream: Any, target: npt.NDArray[np.uint8]) -> int:
     """Reads until the target is full or the stream ends, and returns the number of bytes read."""
     n_read = 0
-    while n_read < len(target) and (n_more := stream.readinto(memoryview(target)[n_read:])):
+    while n_read < len(target) and (n_more := stream.readinto(target[n_read:])):
         n_read += n_more
     return n_read

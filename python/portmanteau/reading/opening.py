@@ -60,7 +60,7 @@ def reading_errors(path: str, kind: str) -> Iterator[None]:
         yield
     except Error:
         raise
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:  # the last of names of columns
         _raise(path, kind, error)
     except Exception as error:
         # The file systems of fsspec raise what their clients raise, which need not be an OSError.

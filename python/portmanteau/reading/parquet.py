@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from portmanteau.reading.asked import Asked, check_columns, plain_text
-from portmanteau.reading.opening import opened
-from portmanteau.reading.part import Part
+from portmanteau.reading.opening import opened, wrong_file
+from portmanteau.reading.part import Part, joined_parts
 
 __all__ = ["batches", "parts"]
 
@@ -45,15 +45,7 @@ def parts(path: str, columns: tuple[str, ...], part_bytes: int) -> Iterator[Part
     """The row groups of a file; those that follow each other join up to ``part_bytes``."""
     with _opened(path, columns) as file:
         sizes = _sizes(file, columns)
-    first, n_rows, n_bytes = 0, 0, 0
-    for number, (group_rows, group_bytes) in enumerate(sizes):
-        if number > first and n_bytes + group_bytes > part_bytes:
-            yield Part(path, first, number, n_bytes, n_rows)
-            first, n_rows, n_bytes = number, 0, 0
-        n_rows += group_rows
-        n_bytes += group_bytes
-    if sizes:
-        yield Part(path, first, len(sizes), n_bytes, n_rows)
+    return joined_parts(path, sizes, part_bytes)
 
 
 def batches(part: Part, asked: Asked) -> Iterator[list[Any]]:
@@ -71,3 +63,7 @@ def batches(part: Part, asked: Asked) -> Iterator[list[Any]]:
                     for name in asked.columns
                 ]
                 row += batch.num_rows
+                n_rows -= batch.num_rows
+            if n_rows:
+                message = f"{n_rows} rows of row group {number} are missing; copy or download the file again"
+                raise wrong_file(part.path, message)
