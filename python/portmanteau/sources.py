@@ -98,7 +98,9 @@ def from_files(
             for n_batches, texts in enumerate(batches_of(files[number]), start=1):
                 yield Batch(drawn.of(texts), multipliers[number], origins[number], (number, n_batches))
 
-    sizes = [Path(file).stat().st_size if number >= first_file else 0 for number, file in enumerate(files)]
+    sizes = [
+        reading.file_state(file).n_bytes if number >= first_file else 0 for number, file in enumerate(files)
+    ]
     is_as_it_is = byte_limit is None and not any(map(reading.is_compressed, files))
     return Source(batches(), scale, policy, TextSize(sizes=sizes, text_per_byte=1 if is_as_it_is else None))
 

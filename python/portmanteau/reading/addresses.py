@@ -13,10 +13,21 @@ from typing import Any
 
 from portmanteau.errors import FileError, MissingDependencyError
 
-__all__ = ["child", "is_address", "located", "split_query", "told", "without_secrets"]
+__all__ = [
+    "ARROW_SCHEMES",
+    "child",
+    "is_address",
+    "local_path",
+    "located",
+    "scheme_of",
+    "split_query",
+    "told",
+    "without_secrets",
+]
 
 ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two letters at least: C:// is a drive
 ARROW_SCHEMES = {"file", "s3", "gs", "gcs", "hdfs", "viewfs", "abfs", "abfss"}
+"""Those of pyarrow, whose addresses are escaped, with %20 for a space."""
 
 
 def is_address(path: str) -> bool:
@@ -26,6 +37,27 @@ def is_address(path: str) -> bool:
     (True, False)
     """
     return ADDRESS.match(path) is not None
+
+
+def scheme_of(path: str) -> str | None:
+    """The scheme of an address in small letters; ``None`` of any other path.
+
+    >>> scheme_of("S3://bucket/key"), scheme_of("folder/a.txt")
+    ('s3', None)
+    """
+    scheme = ADDRESS.match(path)
+    return None if scheme is None else scheme[1].lower()
+
+
+def local_path(address: str) -> str:
+    """The path of a ``file://`` address.
+
+    >>> local_path("file:///folder/a%20b.txt")
+    '/folder/a b.txt'
+    """
+    from urllib.request import url2pathname
+
+    return url2pathname(split_query(address)[0][len("file://") :])
 
 
 def split_query(path: str) -> tuple[str, str]:
@@ -71,8 +103,11 @@ def told(error: BaseException, path: str) -> str:
         return message
     head, query = split_query(path)
     user = head[scheme.end() :].partition("/")[0].rpartition("@")[0]
-    hidden = [path, query[1:], user, *user.split(":"), *query[1:].split("&")]
-    hidden += [value for _, value in urllib.parse.parse_qsl(query[1:]) if len(value) >= 8]
+    parameters = query[1:].split("&")
+    values = [parameter.partition("=")[2] for parameter in parameters]
+    name, _, password = user.partition(":")
+    hidden = [path, query[1:], user, password, *parameters]
+    hidden += [word for word in (name, *values) if len(word) >= 8]  # shorter ones are words like http
     for secret in sorted({*hidden, *map(urllib.parse.unquote, hidden)}, key=len, reverse=True):
         if secret:
             message = message.replace(secret, without_secrets(path) if secret == path else "***")

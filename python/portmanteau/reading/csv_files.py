@@ -35,8 +35,8 @@ def batches(part: Part, delimiter: str, compression: str | None, asked: Asked) -
 
     path, row = part.path, 0
     for block_bytes in BLOCK_BYTES:
+        _check_header(path, delimiter, compression, asked, block_bytes)
         with stream_of(path, "CSV", compression) as stream:
-            _check_header(path, delimiter, compression, asked, block_bytes)
             try:
                 for batch in _rows(stream, delimiter, block_bytes, asked.columns, n_skipped=row):
                     yield [

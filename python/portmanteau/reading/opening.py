@@ -52,8 +52,8 @@ def _sentence(path: str, message: str, line: int | None, offset: int | None) -> 
 
 
 @contextmanager
-def reading_errors(path: str, kind: str) -> Iterator[None]:
-    """Every error of reading a file becomes a FileError with its path; ``kind`` is what it is read as."""
+def reading_errors(path: str, kind: str | None = None) -> Iterator[None]:
+    """Every error of reading a file becomes a FileError with its path; ``kind`` is what it is read as, if it is."""
     import pyarrow as pa
 
     try:
@@ -69,10 +69,12 @@ def reading_errors(path: str, kind: str) -> Iterator[None]:
         _raise(path, kind, error)
 
 
-def _raise(path: str, kind: str, error: Exception) -> NoReturn:
+def _raise(path: str, kind: str | None, error: Exception) -> NoReturn:
     if isinstance(error, OSError) and error.errno is not None and not is_address(path):
         raise file_error(path, "read the file", error) from error
-    if "Truncated" in str(error):
+    if kind is None:
+        message = f"cannot be reached ({told(error, path)}); check the path"
+    elif "Truncated" in str(error):
         message = "the compressed file is cut off; copy or download it again"
     else:
         message = f"cannot read the file as {kind} ({told(error, path)}); check that it is what its name says"
@@ -97,7 +99,7 @@ def file_state(path: str) -> FileState:
         except OSError as error:
             raise file_error(path, "read the file", error) from error
         return FileState(state.st_size, state.st_mtime_ns)
-    with reading_errors(path, "a file"):
+    with reading_errors(path):
         system, within = located(path)
         found = system.get_file_info(within)
         if found.size is None:  # the server does not say, or it is no file
