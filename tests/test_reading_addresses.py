@@ -66,7 +66,7 @@ def assert_reads(root: str, query: str = "") -> None:
         assert all_rows(f"{root}/{name}{query}") == TEXTS
         assert [text for batch in reading.documents(f"{root}/{name}{query}") for text in batch] == TEXTS
     assert all_rows(f"{root}/a.txt{query}") == ["".join(TEXTS)]
-    assert all_rows(f"{root}/*.jsonl{query}", part_bytes=33) == TEXTS
+    assert all_rows(f"{root}/*.jsonl{query}", part_bytes=333) == TEXTS
     assert all_rows(f"{root}/**/*.jsonl{query}") == TEXTS + TEXTS[:7]
     assert all_rows([f"{root}/[b].jsonl{query}", f"{root}/a.jsonl{query}"]) == TEXTS[50:] + TEXTS[:50]
     assert reading.file_state(f"{root}/a.jsonl{query}").n_bytes == len(lines(TEXTS[:50]))

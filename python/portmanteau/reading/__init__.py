@@ -38,6 +38,7 @@ __all__ = [
     "columns_of",
     "documents",
     "expand",
+    "file_parts",
     "file_state",
     "is_address",
     "is_compressed",

@@ -35,6 +35,11 @@ class TextBatch:
         """How many rows there are."""
         return len(self.columns[0])
 
+    @property
+    def n_bytes(self) -> int:
+        """How many bytes of text there are."""
+        return sum(int(offsets[-1] - offsets[0]) for offsets in map(_offsets, self.columns))
+
 
 def parts(paths: Paths, *, columns: Sequence[str] = ("text",), part_bytes: int) -> Iterator[Part]:
     r"""What can be read alone, in the order of the files; it depends on the files and ``part_bytes`` alone.
@@ -61,7 +66,7 @@ def parts(paths: Paths, *, columns: Sequence[str] = ("text",), part_bytes: int) 
         yield from file_parts(path, columns=columns, part_bytes=part_bytes)
 
 
-def file_parts(path: str, *, columns: Sequence[str], part_bytes: int) -> Iterator[Part]:
+def file_parts(path: str, *, columns: Sequence[str] = ("text",), part_bytes: int) -> Iterator[Part]:
     """The parts of one file that :func:`expand` has named; see :func:`parts`."""
     names = tuple(columns)
     kind, compression = format_of(path)
@@ -167,9 +172,15 @@ def _cut(columns: list[Any], most_bytes: int) -> Iterator[tuple[list[Any], int]]
 
 def _ends(column: Any) -> npt.NDArray[np.int64]:
     """For each row, the bytes of the texts up to its end, and 8 for each row."""
+    offsets: npt.NDArray[np.int64] = _offsets(column).astype(np.int64)
+    ends: npt.NDArray[np.int64] = offsets[1:] - offsets[0] + 8 * np.arange(1, len(offsets))
+    return ends
+
+
+def _offsets(column: Any) -> npt.NDArray[np.int32] | npt.NDArray[np.int64]:
+    """Where the texts of a column that has some begin and end in its data."""
     import pyarrow as pa
 
-    width = 8 if pa.types.is_large_string(column.type) else 4
-    offset_type = np.int64 if width == 8 else np.int32
-    offsets = np.frombuffer(column.buffers()[1], offset_type, len(column) + 1, column.offset * width)
-    return offsets[1:].astype(np.int64) - int(offsets[0]) + 8 * np.arange(1, len(column) + 1)
+    if pa.types.is_large_string(column.type):
+        return np.frombuffer(column.buffers()[1], np.int64, len(column) + 1, column.offset * 8)
+    return np.frombuffer(column.buffers()[1], np.int32, len(column) + 1, column.offset * 4)
