@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
 
 _T = TypeVar("_T")
 
 
-def ahead(items: Iterator[_T], *, depth: int = 1) -> Iterator[_T]:
+def ahead(items: Iterator[_T], *, depth: int = 1) -> Generator[_T, None, None]:
     """The same items, made on a thread of their own while the caller works on those before.
 
-    An exception of the iterator is raised where the item would have come. When the caller stops early, the thread ends
-    after the item at hand.
+    An exception of the iterator is raised where the item would have come. When the caller closes it early, the thread
+    ends after the item at hand.
 
     Args:
         items: An iterator that nobody else uses.

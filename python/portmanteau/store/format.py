@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ SHARDS = "shards"
 PLANS = "plans"
 
 FORMAT = "portmanteau dataset"
+JOB_FORMAT = "portmanteau job"
 SHARD_FORMAT = "portmanteau shard"
 VERSION = 1
 
@@ -46,6 +48,10 @@ CHANNEL_DTYPES = (
     "int64",
     "float64",
 )
+
+#: The digits of a checksum before it is known, and where in the file they begin, seen from its end.
+_NO_CHECKSUM = b"0" * 64
+_CHECKSUM_PLACE = -68
 
 _T = TypeVar("_T")
 
@@ -118,12 +124,12 @@ class ShardRecord:
             KeyError, TypeError, ValueError: It is none.
         """
         files = {name: FileRecord(**of_file) for name, of_file in record["files"].items()}
-        if not files.keys() >= {OFFSETS, IDS} or any(Path(name).name != name for name in files):
+        if not files.keys() >= {OFFSETS, IDS} or not all(map(_is_file_name, files)):
             raise ValueError(f"the files are {sorted(files)}")
         counts = {name: _count(record[name]) for name in ("documents", "tokens", "text_bytes")}
         parts = [SourcePart(*map(_count, part)) for part in record["parts"]]
-        name = str(record["name"])
-        if Path(name).name != name:
+        name = record["name"]
+        if not _is_file_name(name):
             raise ValueError(f"a shard has the name {name!r}")
         return cls(name, **counts, parts=parts, files=files)
 
@@ -152,7 +158,7 @@ class Manifest:
     """``manifest.json``: what a complete dataset holds."""
 
     tokenizer: Mapping[str, Any]
-    """Its ``fingerprint`` and ``vocab_size``, and how to load it: see :func:`save_tokenizer`."""
+    """Its ``fingerprint`` and ``vocab_size``, and how to load it: see :func:`describe_tokenizer`."""
     options: Mapping[str, Any]
     """What the documents were made with."""
     ids: str
@@ -196,6 +202,8 @@ class Manifest:
             tokenizer = dict(content["tokenizer"])
             _count(tokenizer["vocab_size"])
             str(tokenizer["fingerprint"])
+            if "name" not in tokenizer and not _is_file_name(tokenizer["file"]):
+                raise ValueError(f"the tokenizer is in {tokenizer['file']!r}")
             if content["ids"] not in ("uint16", "uint32"):
                 raise ValueError(f"ids are {content['ids']!r}")
             channels = dict(content["channels"])
@@ -226,6 +234,10 @@ def is_channel(name: str) -> bool:
     return name.isidentifier() and name not in (OFFSETS, IDS, BYTE_LENGTHS, LONG_BYTE_LENGTHS, "json")
 
 
+def _is_file_name(name: Any) -> bool:
+    return isinstance(name, str) and Path(name).name == name
+
+
 def _count(number: Any) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or number < 0:
         raise ValueError(f"{number!r} where a number from 0 on must be")
@@ -233,14 +245,47 @@ def _count(number: Any) -> int:
 
 
 def to_json(content: Mapping[str, Any]) -> bytes:
-    """JSON as all files of a store have it."""
-    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
+    """JSON as all files of a store have it: its last value is the checksum of the file.
+
+    Whatever of a path is not UTF-8 becomes an escape of JSON.
+    """
+    text = json.dumps({**content, "checksum": _NO_CHECKSUM.decode()}, indent=1, ensure_ascii=False) + "\n"
+    return _with_checksum(text.encode("utf-8", "backslashreplace"))
+
+
+def _with_checksum(content: bytes) -> bytes:
+    """The file with the SHA-256 that it has when zeros stand where its digits do."""
+    before, after = content[:_CHECKSUM_PLACE], content[_CHECKSUM_PLACE + len(_NO_CHECKSUM) :]
+    return before + hashlib.sha256(before + _NO_CHECKSUM + after).hexdigest().encode() + after
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """Writes a small file, unless it has this content. Other processes may do so at the same time.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+
+    def is_there() -> bool:
+        try:
+            return path.read_bytes() == content
+        except OSError:
+            return False
+
+    if is_there():
+        return
+    try:
+        write_atomically(path, lambda stream: stream.write(content))
+    except FileError:
+        # One that came to the end of the work has removed what others had begun.
+        if not is_there():
+            raise
 
 
 def read_json(
     path: Path, name: str, version: int, parse: Callable[[Mapping[str, Any]], _T], remedy: str
 ) -> _T:
-    """Reads a JSON file that says its ``format`` and ``version``.
+    """Reads a JSON file that says its ``format`` and ``version``, and proves its checksum.
 
     Raises:
         FileError: It is not there, not what it must be, or of a later version.
@@ -252,6 +297,8 @@ def read_json(
             raise ValueError(f"it does not say that its format is {name!r}")
         found = fields["version"]
         if found == version:
+            if _with_checksum(content) != content:
+                raise ValueError("its checksum is not that of its bytes")
             return parse(fields)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
@@ -264,37 +311,50 @@ def read_json(
 # ── the tokenizer ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> dict[str, Any]:
-    """Writes a tokenizer into the folder of a dataset, exactly, and says how it is loaded.
+def describe_tokenizer(tokenizer: Tokenizer) -> tuple[dict[str, Any], bytes]:
+    """What a manifest says of a tokenizer, and the file that holds it exactly.
 
     Returns:
-        ``fingerprint``, ``vocab_size``, and either the ``name`` of a bundled vocabulary or a ``file`` in the folder;
-        for a rank file, with its ``pretokenizer`` and ``special_tokens``.
+        ``fingerprint``, ``vocab_size``, and either the ``name`` of a bundled vocabulary or a ``file`` in the folder
+        with its ``sha256``; for a rank file also its ``pretokenizer`` and ``special_tokens``. And the content of the
+        file, empty where there is none.
     """
     said = {"fingerprint": tokenizer.fingerprint, "vocab_size": tokenizer.vocab_size}
+    core = tokenizer._core
     if tokenizer._bundled_name:
-        return {**said, "name": tokenizer._bundled_name}
-    if tokenizer._core.has_merge_list:
-        _write_once(tokenizer, folder / "tokenizer.json")
-        return {**said, "file": "tokenizer.json"}
-    _write_once(tokenizer, folder / "tokenizer.tiktoken")
-    return {
-        **said,
-        "file": "tokenizer.tiktoken",
-        "pretokenizer": tokenizer.pretokenizer,
-        "special_tokens": tokenizer.special_tokens,
-    }
+        return {**said, "name": tokenizer._bundled_name}, b""
+    if core.has_merge_list:
+        content = core.to_huggingface()
+        said |= {"file": "tokenizer.json"}
+    else:
+        content = core.to_tiktoken()
+        said |= {
+            "file": "tokenizer.tiktoken",
+            "pretokenizer": tokenizer.pretokenizer,
+            "special_tokens": tokenizer.special_tokens,
+        }
+    return {**said, "sha256": hashlib.sha256(content).hexdigest()}, content
 
 
-def _write_once(tokenizer: Tokenizer, path: Path) -> None:
-    is_ranks = path.suffix == ".tiktoken"
-    content = tokenizer._core.to_tiktoken() if is_ranks else tokenizer._core.to_huggingface()
-    if not path.exists() or path.read_bytes() != content:
-        write_atomically(path, lambda stream: stream.write(content))
+def save_tokenizer(said: Mapping[str, Any], content: bytes, folder: Path) -> None:
+    """Writes what :func:`describe_tokenizer` gave into the folder of a dataset.
+
+    Raises:
+        FileError: It cannot be written, or there is another file of this name, which is not of this dataset.
+    """
+    if not content:
+        return
+    path = folder / said["file"]
+    if path.exists() and read_bytes(path) != content:
+        message = (
+            f"{path}: is another tokenizer; write the dataset to a folder of its own, or remove the file"
+        )
+        raise FileError(message, path=path)
+    write_once(path, content)
 
 
 def load_tokenizer(said: Mapping[str, Any], folder: Path) -> Tokenizer:
-    """The tokenizer that :func:`save_tokenizer` wrote.
+    """The tokenizer that a manifest describes.
 
     Raises:
         FileError: Its file is missing, or holds another tokenizer.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,13 +18,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from portmanteau import reading
 from portmanteau._rust import __version__
 from portmanteau.errors import EncodingError, FileError
-from portmanteau.files import file_error, write_atomically
+from portmanteau.files import file_error, read_bytes
+from portmanteau.reading.formats import format_of
 from portmanteau.store import format as store_format
 from portmanteau.store.ahead import ahead
 from portmanteau.store.dataset import Dataset
 from portmanteau.store.encoding import DocumentEncoder
 from portmanteau.store.format import Manifest, ShardRecord, Source, SourcePart
-from portmanteau.store.writing import ShardWriter, record_path
+from portmanteau.store.writing import ShardWriter, record_path, remove_partial
 from portmanteau.threads import thread_count
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["prepare"]
 
 BATCH_BYTES = 16 << 20
-JOB_FORMAT = "portmanteau job"
+_UNITS = {"JSON Lines": "byte", "Parquet": "row group", "Arrow": "record batch"}
 
 NullText = Literal["error", "empty"]
 
@@ -120,9 +122,9 @@ def prepare(
     if None in records:
         return None
     manifest = job.manifest([record for record in records if record is not None])
-    path = folder / store_format.MANIFEST
-    if not path.exists() or path.read_bytes() != manifest.to_json():
-        write_atomically(path, lambda stream: stream.write(manifest.to_json()))
+    store_format.write_once(folder / store_format.MANIFEST, manifest.to_json())
+    remove_partial(folder)
+    remove_partial(job.shard_folder)
     return Dataset.open(folder)
 
 
@@ -185,7 +187,7 @@ class _Job:
     def to_json(self) -> bytes:
         """What is written first, and must be the same for all processes."""
         head = {
-            "format": JOB_FORMAT,
+            "format": store_format.JOB_FORMAT,
             "version": store_format.VERSION,
             "library": __version__,
             "tokenizer": self.tokenizer,
@@ -216,22 +218,24 @@ def _begin(
     folder: Path,
 ) -> _Job:
     """Makes the folder, and says in it what is to be made; or finds that it was begun, with the same arguments."""
-    try:
-        (folder / store_format.SHARDS).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise file_error(folder, "make the folder", error) from error
     files = reading.expand(inputs)
     sources = [_state(path) for path in files]
     shards = _shards(files, columns, options["shard_bytes"])
-    tokenizer = store_format.save_tokenizer(encoder.tokenizer, folder)
+    tokenizer, content = store_format.describe_tokenizer(encoder.tokenizer)
     job = _Job(folder, tokenizer, options, encoder, sources, shards)
+    try:
+        job.shard_folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise file_error(folder, "make the folder", error) from error
     path = folder / store_format.JOB
     if not path.exists():
         if (folder / store_format.MANIFEST).exists():
             raise _other_dataset(folder, "there is a dataset that prepare did not make")
-        write_atomically(path, lambda stream: stream.write(job.to_json()))
-    elif path.read_bytes() != job.to_json():
+        store_format.save_tokenizer(tokenizer, content, folder)
+        store_format.write_once(path, job.to_json())
+    if read_bytes(path) != job.to_json():
         raise _other_dataset(folder, _difference(path, job))
+    store_format.save_tokenizer(tokenizer, content, folder)
     return job
 
 
@@ -266,7 +270,11 @@ def _difference(path: Path, job: _Job) -> str:
     import json
 
     begun = store_format.read_json(
-        path, JOB_FORMAT, store_format.VERSION, dict, "remove the folder, and prepare the dataset again"
+        path,
+        store_format.JOB_FORMAT,
+        store_format.VERSION,
+        dict,
+        "remove the folder, and prepare the dataset again",
     )
     asked = json.loads(job.to_json())
     for name in ("library", "tokenizer", "byte_lengths"):
@@ -310,11 +318,12 @@ def _make_shard(
     parts = job.shards[number]
     n_rows = [0] * len(parts)
     text_bytes = 0
-
-    batches = ahead(_batches(parts, columns, policy, null_text))
-
-    with ShardWriter(job.shard_folder, job.name(number), encoder.dtypes) as writer:
-        for rows, offsets, arrays in ahead(_encoded(rows, encoder, parts) for rows in batches):
+    with (
+        ShardWriter(job.shard_folder, job.name(number), encoder.dtypes) as writer,
+        closing(ahead(_batches(parts, columns, policy, null_text))) as batches,
+        closing(ahead(_encoded(rows, encoder, parts) for rows in batches)) as encoded,
+    ):
+        for rows, offsets, arrays in encoded:
             writer.add(offsets, arrays)
             text_bytes += rows.text_bytes
             for part, _, n in rows.origins:
@@ -324,6 +333,9 @@ def _make_shard(
             SourcePart(source, part.first, part.end, n)
             for (source, part), n in zip(parts, n_rows, strict=True)
         ]
+        for source, path in {source: part.path for source, part in parts}.items():
+            if _state(path) != job.sources[source]:
+                raise _other_dataset(job.folder, f"{job.sources[source][0]} has changed since the work began")
         writer.finish(text_bytes, spans)
     bar.shard_done(number)
 
@@ -345,7 +357,6 @@ def _batches(
     null_text: NullText,
 ) -> Iterator[_Rows]:
     """The rows of all parts, in batches of about one size: small files are read together."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     chunks: list[list[Any]] = [[] for _ in columns]
@@ -353,14 +364,14 @@ def _batches(
     size = 0
 
     def rows() -> _Rows:
-        return _Rows([pa.chunked_array(each) for each in chunks], origins, size)
+        return _Rows([_chunked(each) for each in chunks], origins, size)
 
     for number, (_, part) in enumerate(parts):
         for batch in reading.columns_of(
             part, columns=columns, policy=policy, null_text=null_text, batch_bytes=BATCH_BYTES
         ):
             for column, each in zip(batch.columns, chunks, strict=True):
-                each.append(column.cast(pa.large_string()) if chunks[0] else column)
+                each.append(column)
                 size += pc.sum(pc.binary_length(column)).as_py() or 0
             origins.append((number, batch.first_row, len(batch.columns[0])))
             if size >= BATCH_BYTES:
@@ -368,6 +379,15 @@ def _batches(
                 chunks, origins, size = [[] for _ in columns], [], 0
     if origins:
         yield rows()
+
+
+def _chunked(chunks: Sequence[Any]) -> Any:
+    """Arrays one after the other; files may have strings of either kind."""
+    import pyarrow as pa
+
+    if len({chunk.type for chunk in chunks}) > 1:
+        chunks = [chunk.cast(pa.large_string()) for chunk in chunks]
+    return pa.chunked_array(chunks)
 
 
 def _placed(error: EncodingError, rows: _Rows, parts: Sequence[tuple[int, reading.Part]]) -> EncodingError:
@@ -380,7 +400,7 @@ def _placed(error: EncodingError, rows: _Rows, parts: Sequence[tuple[int, readin
             part = parts[number][1]
             place = f"row {first_row + document}"
             if part.first:
-                place += f" of those from {part.first} on"
+                place += f" of the part from {_UNITS[format_of(part.path).kind]} {part.first} on"
             message = f"{part.path}, {place}: {str(error).partition(': ')[2]}"
             return EncodingError(message, path=part.path, offset=error.offset)
         document -= n

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from portmanteau.errors import FileError, PackingError
-from portmanteau.files import file_error
+from portmanteau.files import file_error, read_bytes
 from portmanteau.packing import PackPlan
 from portmanteau.store import format as store_format
 from portmanteau.store import plans
@@ -35,8 +36,8 @@ def verify(dataset: Dataset, tokenizer: Tokenizer | None, progress: bool) -> Non
             f"{tokenizer.fingerprint[:12]}…",
             "use the tokenizer that lies in the dataset",
         )
-    # Which fails if the file beside the manifest is another tokenizer.
-    vocab_size = store_format.load_tokenizer(manifest.tokenizer, dataset.path).vocab_size
+    vocab_size = _verify_tokenizer(dataset)
+    _verify_names(dataset)
     hidden = not (progress and sys.stderr is not None and sys.stderr.isatty())
     n_bytes = sum(of_file.bytes for shard in manifest.shards for of_file in shard.files.values())
     with tqdm(desc="verifying", total=n_bytes, unit="B", unit_scale=True, disable=hidden) as bar:
@@ -47,14 +48,53 @@ def verify(dataset: Dataset, tokenizer: Tokenizer | None, progress: bool) -> Non
         _verify_plan(dataset, name)
 
 
+def _verify_tokenizer(dataset: Dataset) -> int:
+    """Proves the tokenizer beside the manifest, and gives the size of its vocabulary."""
+    said = dataset.manifest.tokenizer
+    if "name" not in said:
+        path = dataset.path / said["file"]
+        if _digest(path) != said["sha256"]:
+            raise _damaged(path, "its SHA-256 is not the one that the manifest says")
+    vocab_size = store_format.load_tokenizer(said, dataset.path).vocab_size
+    if vocab_size != said["vocab_size"]:
+        path = dataset.path / store_format.MANIFEST
+        raise _damaged(
+            path, f"says that there are {said['vocab_size']} ids, and the tokenizer has {vocab_size}"
+        )
+    return vocab_size
+
+
+def _verify_names(dataset: Dataset) -> None:
+    """Proves that no file lies there which the dataset knows nothing of; those being written are let alone."""
+    known = {
+        f"{record.name}.{ending}" for record in dataset.manifest.shards for ending in (*record.files, "json")
+    }
+    _refuse_others(dataset.path / store_format.SHARDS, known)
+    names = plans.names(dataset)
+    _refuse_others(
+        dataset.path / store_format.PLANS,
+        {f"{name}.{ending}" for name in names for ending in ("arrow", "json")},
+    )
+    job = dataset.path / store_format.JOB
+    if job.exists():
+        store_format.read_json(job, store_format.JOB_FORMAT, store_format.VERSION, dict, _COPY_AGAIN)
+
+
+def _refuse_others(folder: Path, known: Container[str]) -> None:
+    for path in sorted(folder.glob("[!.]*")):
+        if path.name not in known:
+            raise _damaged(path, "is no file of this dataset", "remove it")
+
+
 def _verify_shard(dataset: Dataset, number: int, record: ShardRecord, vocab_size: int) -> None:
     folder = dataset.path / store_format.SHARDS
     for ending, of_file in record.files.items():
         path = folder / f"{record.name}.{ending}"
         if _digest(path) != of_file.sha256:
             raise _damaged(path, "its SHA-256 is not the one that the manifest says")
-    if store_format.read_record(record_path(folder, record.name)) != record:
-        raise _damaged(record_path(folder, record.name), "does not say what the manifest says")
+    path = record_path(folder, record.name)
+    if read_bytes(path) != store_format.record_content(record):
+        raise _damaged(path, "does not say what the manifest says")
     array = dataset._shards.array
     offsets, ids = array(number, OFFSETS), array(number, IDS)
     path = folder / f"{record.name}.{OFFSETS}"
@@ -75,7 +115,8 @@ def _verify_shard(dataset: Dataset, number: int, record: ShardRecord, vocab_size
     if dataset.manifest.byte_lengths:
         lengths, long = array(number, BYTE_LENGTHS), array(number, LONG_BYTE_LENGTHS)
         n_bytes = int(lengths[lengths != LONG].sum(dtype=np.uint64)) + int(long.sum(dtype=np.uint64))
-        if n_bytes > record.text_bytes or len(lengths) != record.tokens:
+        is_complete = len(lengths) == record.tokens and len(long) == np.count_nonzero(lengths == LONG)
+        if not is_complete or n_bytes > record.text_bytes:
             raise _damaged(folder / f"{record.name}.{BYTE_LENGTHS}", "its lengths are not those of the text")
 
 

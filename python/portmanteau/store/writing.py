@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
@@ -45,7 +47,7 @@ class ShardWriter:
         self._dtypes = {store_format.OFFSETS: "int64", **dtypes}
         self._files: dict[str, _File] = {}
         self._documents = self._tokens = 0
-        _remove_partial(folder, name)
+        remove_partial(folder, f"{name}.")
         try:
             for ending in self._dtypes:
                 self._files[ending] = _File(folder / f"{name}.{ending}")
@@ -88,6 +90,7 @@ class ShardWriter:
         record = ShardRecord(self._name, self._documents, self._tokens, text_bytes, parts, files)
         for file in self._files.values():
             file.rename()
+        _sync_names(self._folder)
         content = store_format.record_content(record)
         write_atomically(record_path(self._folder, self._name), lambda stream: stream.write(content))
         return record
@@ -105,10 +108,32 @@ def record_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.json"
 
 
-def _remove_partial(folder: Path, name: str) -> None:
-    partial: Iterable[Path] = folder.glob(f".{name}.*.partial")
-    for path in partial:
-        path.unlink(missing_ok=True)
+def remove_partial(folder: Path, beginning: str = "") -> None:
+    """Removes what processes that were killed left of files whose names begin so.
+
+    Raises:
+        FileError: The folder cannot be written.
+    """
+    try:
+        for path in folder.glob(f".{beginning}*.partial"):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise file_error(error.filename or folder, "remove the file", error) from error
+
+
+def _sync_names(folder: Path) -> None:
+    """Puts the names of files on the disk, so that after a power cut there is no record of files without names."""
+    if os.name == "nt":  # where a folder cannot be opened
+        return
+    try:
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some file systems of networks have no such call
+            raise file_error(folder, "write the folder", error) from error
 
 
 class _File:
@@ -152,5 +177,8 @@ class _File:
             raise file_error(self._path, "write the file", error) from error
 
     def discard(self) -> None:
-        self._stream.close()
-        self._temporary.unlink(missing_ok=True)
+        # On a disk that is full or gone, the error that led here says more than those that follow.
+        with contextlib.suppress(OSError):
+            self._stream.close()
+        with contextlib.suppress(OSError):
+            self._temporary.unlink(missing_ok=True)

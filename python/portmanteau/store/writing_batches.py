@@ -11,7 +11,7 @@ import numpy as np
 
 from portmanteau.batch import TokenBatch
 from portmanteau.errors import EncodingError, FileError
-from portmanteau.files import file_error, write_atomically
+from portmanteau.files import file_error
 from portmanteau.store import format as store_format
 from portmanteau.store.dataset import Dataset
 from portmanteau.store.format import IDS, Manifest, ShardRecord, Source, SourcePart
@@ -68,6 +68,8 @@ def write_dataset(
         (folder / store_format.SHARDS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise file_error(folder, "make the folder", error) from error
+    said, content = store_format.describe_tokenizer(tokenizer)
+    store_format.save_tokenizer(said, content, folder)
     ids = store_format.id_dtype(tokenizer.vocab_size)
     checked = _checked(batches, channels, tokenizer.vocab_size)
     records: list[ShardRecord] = []
@@ -88,7 +90,7 @@ def write_dataset(
             records.append(writer.finish(n_bytes, [part]))
             first += n_documents
     manifest = Manifest(
-        tokenizer=store_format.save_tokenizer(tokenizer, folder),
+        tokenizer=said,
         options={"source": source},
         ids=ids,
         channels=channels,
@@ -96,7 +98,7 @@ def write_dataset(
         sources=[Source(source, 0)],
         shards=records,
     )
-    write_atomically(folder / store_format.MANIFEST, lambda stream: stream.write(manifest.to_json()))
+    store_format.write_once(folder / store_format.MANIFEST, manifest.to_json())
     return Dataset.open(folder)
 
 
