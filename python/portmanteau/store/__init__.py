@@ -1,6 +1,7 @@
 """Token stores: text files become shards of ids, which are mapped into memory, with plans beside them.
 
-``preparing.py`` makes a store of text files, ``writing_batches.py`` of ids; both write shards with ``writing.py``.
+``preparing.py`` makes a store of text files, with ``job.py``, which says what is to be made, and ``making.py``, which
+makes it; ``writing_batches.py`` makes one of ids. Both write shards with ``writing.py``.
 ``format.py`` has the names of files and what the JSON files say, ``mapped.py`` maps shards, ``dataset.py`` is what
 users open, ``plans.py`` packs it, and ``verifying.py`` proves that all of it is as it was written.
 """

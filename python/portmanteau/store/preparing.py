@@ -1,44 +1,33 @@
 """``prepare``: from raw files to a token store, by any number of processes, and on from wherever one was killed.
 
-The text is cut into shards by the files alone: by their order, their sizes and their row groups. So any process can
-make any shard, and makes the same bytes. A shard is complete when its record is there; the record is written after the
-files that it describes. The manifest is written by the process that finds the last record in its place.
+``job.py`` fixes which shards there are, and ``making.py`` makes them. The manifest is written by the process that finds
+the last record in its place.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+import warnings
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from portmanteau import reading
-from portmanteau._rust import __version__
-from portmanteau.errors import EncodingError, FileError
-from portmanteau.files import file_error, read_bytes
-from portmanteau.reading.formats import format_of
+from portmanteau.errors import EncodingError
 from portmanteau.store import format as store_format
-from portmanteau.store.ahead import ahead
 from portmanteau.store.dataset import Dataset
 from portmanteau.store.encoding import DocumentEncoder
-from portmanteau.store.format import Manifest, ShardRecord, Source, SourcePart
-from portmanteau.store.writing import ShardWriter, record_path, remove_partial
+from portmanteau.store.job import Job, begin
+from portmanteau.store.making import make_shards
+from portmanteau.store.writing import remove_partial
 from portmanteau.threads import thread_count
 
 if TYPE_CHECKING:
-    import os
-
     from portmanteau.tokenizer import Tokenizer
 
 __all__ = ["prepare"]
-
-BATCH_BYTES = 16 << 20
-_UNITS = {"JSON Lines": "byte", "Parquet": "row group", "Arrow": "record batch"}
-
-NullText = Literal["error", "empty"]
 
 
 def prepare(
@@ -111,13 +100,14 @@ def prepare(
         "null_text": null_text,
         "shard_bytes": shard_bytes,
     }
-    job = _begin(inputs, columns, encoder, options, folder)
+    job = begin(inputs, columns, encoder, options, folder)
     missing = [number for number in range(len(job.shards)) if job.record(number) is None]
     mine = [number for number in missing if number % num_shards == shard_index]
     if mine:
         with _Progress(job, mine, progress) as bar:
-            for number in mine:
-                _make_shard(job, number, encoder, columns, policy, null_text, bar)
+            make_shards(job, mine, encoder, columns, policy, null_text, bar)
+    if policy.n_replaced:
+        warnings.warn(reading.what_was_replaced(policy.n_replaced), UserWarning, stacklevel=2)
     records = [job.record(number) for number in range(len(job.shards))]
     if None in records:
         return None
@@ -144,273 +134,10 @@ def _check_arguments(
         raise EncodingError(problem)
 
 
-# ── the job: what is to be made, fixed before the first shard ───────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What all processes that make one dataset agree on."""
-
-    folder: Path
-    tokenizer: dict[str, Any]
-    options: dict[str, Any]
-    encoder: DocumentEncoder
-    sources: list[tuple[str, int, int | None]]
-    """Path, size in bytes and, where it is known, time of change in nanoseconds."""
-    shards: list[list[tuple[int, reading.Part]]]
-    """The parts of each shard, each with the number of its source."""
-
-    @property
-    def shard_folder(self) -> Path:
-        return self.folder / store_format.SHARDS
-
-    def name(self, number: int) -> str:
-        return f"{number:05}"
-
-    def record(self, number: int) -> ShardRecord | None:
-        """The record of a shard, if the shard is complete."""
-        path = record_path(self.shard_folder, self.name(number))
-        if not path.exists():
-            return None
-        try:
-            record = store_format.read_record(path)
-            sizes = {
-                ending: (self.shard_folder / f"{record.name}.{ending}").stat().st_size
-                for ending in record.files
-            }
-        except (FileError, OSError):
-            return None
-        if sizes != {ending: of_file.bytes for ending, of_file in record.files.items()}:
-            return None
-        return record
-
-    def to_json(self) -> bytes:
-        """What is written first, and must be the same for all processes."""
-        head = {
-            "format": store_format.JOB_FORMAT,
-            "version": store_format.VERSION,
-            "library": __version__,
-            "tokenizer": self.tokenizer,
-            "options": self.options,
-            "byte_lengths": self.encoder.byte_lengths,
-            "sources": [list(source) for source in self.sources],
-            "shards": [[[source, part.first, part.end] for source, part in shard] for shard in self.shards],
-        }
-        return store_format.to_json(head)
-
-    def manifest(self, records: Sequence[ShardRecord]) -> Manifest:
-        return Manifest(
-            tokenizer=self.tokenizer,
-            options=self.options,
-            ids=self.encoder.dtypes[store_format.IDS],
-            channels=self.encoder.channels,
-            byte_lengths=self.encoder.byte_lengths,
-            sources=[Source(path, size) for path, size, _ in self.sources],
-            shards=records,
-        )
-
-
-def _begin(
-    inputs: reading.Paths,
-    columns: Sequence[str],
-    encoder: DocumentEncoder,
-    options: dict[str, Any],
-    folder: Path,
-) -> _Job:
-    """Makes the folder, and says in it what is to be made; or finds that it was begun, with the same arguments."""
-    files = reading.expand(inputs)
-    sources = [_state(path) for path in files]
-    shards = _shards(files, columns, options["shard_bytes"])
-    tokenizer, content = store_format.describe_tokenizer(encoder.tokenizer)
-    job = _Job(folder, tokenizer, options, encoder, sources, shards)
-    try:
-        job.shard_folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise file_error(folder, "make the folder", error) from error
-    path = folder / store_format.JOB
-    if not path.exists():
-        if (folder / store_format.MANIFEST).exists():
-            raise _other_dataset(folder, "there is a dataset that prepare did not make")
-        store_format.save_tokenizer(tokenizer, content, folder)
-        store_format.write_once(path, job.to_json())
-    if read_bytes(path) != job.to_json():
-        raise _other_dataset(folder, _difference(path, job))
-    store_format.save_tokenizer(tokenizer, content, folder)
-    return job
-
-
-def _state(path: str) -> tuple[str, int, int | None]:
-    state = reading.file_state(path)
-    return reading.without_secrets(path), state.n_bytes, state.modified_ns
-
-
-def _shards(
-    files: Sequence[str], columns: Sequence[str], shard_bytes: int
-) -> list[list[tuple[int, reading.Part]]]:
-    """Parts that follow one another, until they have so many bytes."""
-    shards: list[list[tuple[int, reading.Part]]] = []
-    size = shard_bytes
-    for number, file in enumerate(files):
-        for part in reading.parts([file], columns=columns, part_bytes=shard_bytes):
-            if size >= shard_bytes:
-                shards.append([])
-                size = 0
-            shards[-1].append((number, part))
-            size += part.n_bytes
-    return shards
-
-
-def _other_dataset(folder: Path, reason: str) -> FileError:
-    message = f"{folder}: {reason}; write to another folder, or remove this one to begin anew"
-    return FileError(message, path=folder)
-
-
-def _difference(path: Path, job: _Job) -> str:
-    """What the folder was begun with, where that is something else."""
-    import json
-
-    begun = store_format.read_json(
-        path,
-        store_format.JOB_FORMAT,
-        store_format.VERSION,
-        dict,
-        "remove the folder, and prepare the dataset again",
-    )
-    asked = json.loads(job.to_json())
-    for name in ("library", "tokenizer", "byte_lengths"):
-        if begun.get(name) != asked[name]:
-            return f"it was begun with another {name.replace('_', ' ')}"
-    for name, value in asked["options"].items():
-        if (before := begun["options"].get(name)) != value:
-            return f"it was begun with {name} {before!r}, and now it is {value!r}"
-    before_by_path = {source[0]: source[1:] for source in begun["sources"]}
-    for source_path, *state in asked["sources"]:
-        if source_path not in before_by_path:
-            return f"it was begun without {source_path}"
-        if before_by_path[source_path] != state:
-            return f"{source_path} has changed since the work began"
-    return "it was begun with other inputs, or in another order"
-
-
-# ── one shard ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass
-class _Rows:
-    """Rows of several parts, on their way to the tokenizer."""
-
-    columns: list[Any]
-    """Chunked arrays of text, equally long."""
-    origins: list[tuple[int, int, int]]
-    """Of each run of rows: the number of its part in the shard, its first row in the part, how many rows."""
-    text_bytes: int
-
-
-def _make_shard(
-    job: _Job,
-    number: int,
-    encoder: DocumentEncoder,
-    columns: Sequence[str],
-    policy: reading.Policy,
-    null_text: NullText,
-    bar: _Progress,
-) -> None:
-    parts = job.shards[number]
-    n_rows = [0] * len(parts)
-    text_bytes = 0
-    with (
-        ShardWriter(job.shard_folder, job.name(number), encoder.dtypes) as writer,
-        closing(ahead(_batches(parts, columns, policy, null_text))) as batches,
-        closing(ahead(_encoded(rows, encoder, parts) for rows in batches)) as encoded,
-    ):
-        for rows, offsets, arrays in encoded:
-            writer.add(offsets, arrays)
-            text_bytes += rows.text_bytes
-            for part, _, n in rows.origins:
-                n_rows[part] += n
-            bar.update(rows.text_bytes, int(offsets[-1]))
-        spans = [
-            SourcePart(source, part.first, part.end, n)
-            for (source, part), n in zip(parts, n_rows, strict=True)
-        ]
-        for source, path in {source: part.path for source, part in parts}.items():
-            if _state(path) != job.sources[source]:
-                raise _other_dataset(job.folder, f"{job.sources[source][0]} has changed since the work began")
-        writer.finish(text_bytes, spans)
-    bar.shard_done(number)
-
-
-def _encoded(
-    rows: _Rows, encoder: DocumentEncoder, parts: Sequence[tuple[int, reading.Part]]
-) -> tuple[_Rows, Any, Any]:
-    """What a batch of rows makes, beside it."""
-    try:
-        return rows, *encoder.encode(rows.columns)
-    except EncodingError as error:
-        raise _placed(error, rows, parts) from error
-
-
-def _batches(
-    parts: Sequence[tuple[int, reading.Part]],
-    columns: Sequence[str],
-    policy: reading.Policy,
-    null_text: NullText,
-) -> Iterator[_Rows]:
-    """The rows of all parts, in batches of about one size: small files are read together."""
-    import pyarrow.compute as pc
-
-    chunks: list[list[Any]] = [[] for _ in columns]
-    origins: list[tuple[int, int, int]] = []
-    size = 0
-
-    def rows() -> _Rows:
-        return _Rows([_chunked(each) for each in chunks], origins, size)
-
-    for number, (_, part) in enumerate(parts):
-        for batch in reading.columns_of(
-            part, columns=columns, policy=policy, null_text=null_text, batch_bytes=BATCH_BYTES
-        ):
-            for column, each in zip(batch.columns, chunks, strict=True):
-                each.append(column)
-                size += pc.sum(pc.binary_length(column)).as_py() or 0
-            origins.append((number, batch.first_row, len(batch.columns[0])))
-            if size >= BATCH_BYTES:
-                yield rows()
-                chunks, origins, size = [[] for _ in columns], [], 0
-    if origins:
-        yield rows()
-
-
-def _chunked(chunks: Sequence[Any]) -> Any:
-    """Arrays one after the other; files may have strings of either kind."""
-    import pyarrow as pa
-
-    if len({chunk.type for chunk in chunks}) > 1:
-        chunks = [chunk.cast(pa.large_string()) for chunk in chunks]
-    return pa.chunked_array(chunks)
-
-
-def _placed(error: EncodingError, rows: _Rows, parts: Sequence[tuple[int, reading.Part]]) -> EncodingError:
-    """The error of a document of a batch, with its file and row."""
-    document = error.document
-    if document is None:
-        return error
-    for number, first_row, n in rows.origins:
-        if document < n:
-            part = parts[number][1]
-            place = f"row {first_row + document}"
-            if part.first:
-                place += f" of the part from {_UNITS[format_of(part.path).kind]} {part.first} on"
-            message = f"{part.path}, {place}: {str(error).partition(': ')[2]}"
-            return EncodingError(message, path=part.path, offset=error.offset)
-        document -= n
-    return error
-
-
 class _Progress:
     """A progress bar in bytes of input, with MB of text and tokens a second."""
 
-    def __init__(self, job: _Job, numbers: Sequence[int], wanted: bool) -> None:
+    def __init__(self, job: Job, numbers: Sequence[int], wanted: bool) -> None:
         from tqdm import tqdm
 
         self._sizes = {number: sum(part.n_bytes for _, part in job.shards[number]) for number in numbers}
@@ -437,7 +164,7 @@ class _Progress:
         self._bar.update(text_bytes)
 
     def shard_done(self, number: int) -> None:
-        """Sizes before reading are estimates; at the end of a shard, the bar stands where they say."""
+        """All of a shard was encoded: sizes before reading are estimates, so the bar is set right."""
         self._done += self._sizes[number]
         self._bar.n = self._done
         self._bar.refresh()
