@@ -74,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_train_superbpe(subparsers)
     _add_continue_training(subparsers)
     _add_encode(subparsers)
+    _add_prepare(subparsers)
     _add_pack(subparsers)
+    _add_verify(subparsers)
     _add_inspect(subparsers)
     _add_bench(subparsers)
     return parser
@@ -357,6 +359,10 @@ def _add_reading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text-column", default="text", metavar="NAME", help="the key or column of the text (default: text)"
     )
+    _add_threads_option(parser)
+
+
+def _add_threads_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=_positive, metavar="N", help="threads to use (default: all cores)")
 
 
@@ -383,11 +389,88 @@ def _add_encode(subparsers: Any) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="the file of tokens to write (default: print the ids)"
     )
+    _add_special_option(parser)
+
+
+def _add_special_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--special",
         choices=("text", "parse", "error"),
         default="text",
         help="special tokens spelt out in the text: are text, become their ids, or are an error (default: text)",
+    )
+
+
+def _add_prepare(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "prepare",
+        commands.run_prepare,
+        "turn text into a dataset of token shards, which training reads",
+        [
+            "Encodes text into a folder of shards. Every row is a document, in the order of the files. What is made "
+            "before a kill or a full disk is kept: give the command again, and it makes what is missing. The result "
+            "depends neither on the number of threads nor on that of the jobs.",
+            "As an array of N jobs, each is given --num-shards N and its own --shard-index.",
+            _FILES,
+        ],
+        "portmanteau prepare corpus/*.parquet --tokenizer o200k_base -o dataset",
+    )
+    parser.add_argument("files", nargs="+", metavar="FILE", help="files or addresses of text")
+    parser.add_argument("--tokenizer", required=True, metavar="NAME|FILE", help=_TOKENIZER)
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="the folder to write")
+    parser.add_argument(
+        "--text-column",
+        action="append",
+        metavar="NAME",
+        help="the key or column of the text; given again, a document is all of them, one after the other (default: "
+        "text)",
+    )
+    _add_special_option(parser)
+    parser.add_argument(
+        "--errors",
+        choices=("error", "replace"),
+        default="error",
+        help="bytes that are not UTF-8 are an error, or replaced (default: error)",
+    )
+    parser.add_argument(
+        "--null-text",
+        choices=("error", "empty"),
+        default="error",
+        help="a text that is null is an error, or an empty document (default: error)",
+    )
+    parser.add_argument(
+        "--byte-offsets",
+        action="store_true",
+        help="keep where in its text every token begins, for a byte a token",
+    )
+    parser.add_argument(
+        "--shard-bytes", default="256 MiB", metavar="SIZE", help="input of a shard, about (default: 256 MiB)"
+    )
+    parser.add_argument(
+        "--num-shards", type=_positive, default=1, metavar="N", help="jobs that share the work (default: 1)"
+    )
+    parser.add_argument(
+        "--shard-index", type=_count, default=0, metavar="I", help="which job this is, from 0 on (default: 0)"
+    )
+    _add_threads_option(parser)
+
+
+def _add_verify(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "verify",
+        commands.run_verify,
+        "prove that every byte of a dataset is what was written",
+        [
+            "Reads all files of a dataset and its plans, and compares them with their SHA-256 and with each other. Any "
+            "flipped bit, missing or foreign file ends it with an error that names the file."
+        ],
+        "portmanteau verify dataset",
+    )
+    parser.add_argument("dataset", metavar="DATASET", help="a folder that `portmanteau prepare` wrote")
+    parser.add_argument(
+        "--tokenizer", metavar="NAME|FILE", help="the tokenizer that the ids must be of (default: any)"
     )
 
 
@@ -400,15 +483,19 @@ def _add_pack(subparsers: Any) -> None:
         [
             "Plans sequences of a fixed length, checks that every token is in the plan exactly once, and prints the "
             "plan's summary. The tokens are not rewritten: in Python, PackPlan.load('plan.arrow').apply(batch) makes "
-            "the arrays."
+            "the arrays.",
+            "The plan of a dataset lies in its folder; there may be several. Its ids are those of --eos-token and the "
+            "like, and Dataset.open('dataset').plan(8192).apply([0]) makes the arrays.",
         ],
-        "portmanteau pack tokens.arrow --capacity 8192 -o plan.arrow",
+        "portmanteau pack tokens.arrow --capacity 8192 -o plan.arrow\n"
+        "  portmanteau pack dataset --capacity 8192 --eos-token '<|endoftext|>'",
     )
     parser.add_argument(
         "tokens",
         metavar="TOKENS",
         nargs="+",
-        help="files that `portmanteau encode -o` wrote; each is packed by itself, and then what is left of all",
+        help="files that `portmanteau encode -o` wrote; each is packed by itself, and then what is left of all. Or the "
+        "folder of one dataset",
     )
     parser.add_argument("--capacity", type=int, required=True, metavar="N", help="positions in a sequence")
     parser.add_argument(
@@ -451,6 +538,18 @@ def _add_pack(subparsers: Any) -> None:
             default=False,
             help=f"leave room for a token {place} every document, or every sequence",
         )
+    for name, place in (
+        ("bos", "which begins documents, or sequences with --bos sequence"),
+        ("eos", "which ends documents, or sequences with --eos sequence"),
+        ("pad", "where no token is (default: the id 0)"),
+    ):
+        parser.add_argument(
+            f"--{name}-token", metavar="TEXT|ID", help=f"of a dataset: the token {place}, by its text or id"
+        )
+    parser.add_argument("--name", help="of a dataset: the name of the plan (default: the capacity)")
+    parser.add_argument(
+        "--replace", action="store_true", help="of a dataset: write over another plan of this name"
+    )
     parser.add_argument(
         "--align",
         type=int,
@@ -489,16 +588,17 @@ def _add_inspect(subparsers: Any) -> None:
         subparsers,
         "inspect",
         commands.run_inspect,
-        "show what is in a tokenizer, a file of tokens or a plan",
+        "show what is in a tokenizer, a file of tokens, a dataset or a plan",
         [
-            "Shows what a tokenizer, a file of tokens or a plan holds. Which of them it is, the command finds out.",
+            "Shows what a tokenizer, a file of tokens, a dataset or a plan holds. Which of them it is, the command "
+            "finds out.",
             "With --curve, shows instead how many bytes of a text a token holds, at all sizes that the vocabulary had "
             "while it grew: with its first merges alone. The text is encoded once.",
         ],
         "portmanteau inspect tokenizer.json",
     )
     parser.add_argument(
-        "source", metavar="SOURCE", help="a tokenizer (a file or a bundled name), tokens or a plan"
+        "source", metavar="SOURCE", help="a tokenizer (a file or a bundled name), tokens, a dataset or a plan"
     )
     parser.add_argument(
         "--curve", nargs="+", metavar="TEXT", help="show bytes per token of these files of text at all sizes"
@@ -689,10 +789,18 @@ def _megabytes(text: str) -> float:
 
 
 def _positive(text: str) -> int:
+    return _integer(text, 1)
+
+
+def _count(text: str) -> int:
+    return _integer(text, 0)
+
+
+def _integer(text: str, least: int) -> int:
     try:
         number = int(text)
     except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no integer from 1 on")
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is no integer from {least} on")
     return number

@@ -11,9 +11,10 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portmanteau import counting, data, inspecting, packing, reading, training
+from portmanteau import counting, data, inspecting, packing, reading, store, training
 from portmanteau.errors import EncodingError, FileError, InternalError, UnsupportedError
 from portmanteau.files import check_writable, write_atomically
+from portmanteau.store.format import is_dataset
 from portmanteau.token_files import TokenFile, write_tokens
 from portmanteau.tokenizer import Tokenizer
 from portmanteau.training_report import facts_path
@@ -33,8 +34,10 @@ __all__ = [
     "run_encode",
     "run_inspect",
     "run_pack",
+    "run_prepare",
     "run_train_bpe",
     "run_train_superbpe",
+    "run_verify",
     "tell",
 ]
 
@@ -111,25 +114,14 @@ def run_encode(arguments: argparse.Namespace) -> None:
 
 def run_pack(arguments: argparse.Namespace) -> None:
     """``portmanteau pack``."""
+    if any(map(is_dataset, arguments.tokens)):
+        _pack_dataset(arguments)
+        return
+    _refuse_options_of_datasets(arguments)
     if arguments.output:
         check_writable(arguments.output)
     file_format = _plot_format(arguments.plot) if arguments.plot else None
-    options = {
-        name: getattr(arguments, name)
-        for name in (
-            "strategy",
-            "cost",
-            "long_documents",
-            "overlap",
-            "max_documents_per_sequence",
-            "bos",
-            "eos",
-            "align",
-            "min_fill",
-            "order",
-            "window",
-        )
-    }
+    options = _packing_options(arguments)
     plans = []
     for tokens in arguments.tokens:
         lengths = TokenFile.open(tokens).lengths
@@ -142,6 +134,10 @@ def run_pack(arguments: argparse.Namespace) -> None:
     if arguments.output:
         plan.save(arguments.output)
         tell(f"wrote {arguments.output}")
+    _show_plan(arguments, plan, file_format)
+
+
+def _show_plan(arguments: argparse.Namespace, plan: packing.PackPlan, file_format: str | None) -> None:
     if file_format:
         from portmanteau import plots
 
@@ -149,6 +145,114 @@ def run_pack(arguments: argparse.Namespace) -> None:
         write_atomically(arguments.plot, lambda stream: stream.write(drawn))
         tell(f"wrote {arguments.plot}")
     _print(inspecting.as_text(inspecting.inspect_plan(plan)))
+
+
+def _packing_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    names = (
+        "strategy",
+        "cost",
+        "long_documents",
+        "overlap",
+        "max_documents_per_sequence",
+        "bos",
+        "eos",
+        "align",
+        "min_fill",
+        "order",
+        "window",
+    )
+    return {name: getattr(arguments, name) for name in names}
+
+
+def _pack_dataset(arguments: argparse.Namespace) -> None:
+    """Plans the sequences of a dataset; the plan goes beside its shards."""
+    if len(arguments.tokens) > 1:
+        raise UnsupportedError("a dataset is packed alone; name one folder, or files of tokens only")
+    if arguments.output:
+        raise UnsupportedError("the plan of a dataset lies in its folder; give it a --name, and not -o")
+    file_format = _plot_format(arguments.plot) if arguments.plot else None
+    dataset = store.Dataset.open(arguments.tokens[0])
+    options = _packing_options(arguments)
+    ids: dict[str, int | None] = {}
+    for name in ("bos", "eos"):
+        token = getattr(arguments, f"{name}_token")
+        ids[f"{name}_id"] = None if token is None else _token_id(dataset, token)
+        if options[name] and token is None:
+            raise UnsupportedError(
+                f"--{name} leaves room for a token of the dataset; name it with --{name}-token"
+            )
+        if not options[name]:  # the token says that there is one
+            del options[name]
+    pad_id = 0 if arguments.pad_token is None else _token_id(dataset, arguments.pad_token)
+    plan = dataset.pack(
+        arguments.capacity, name=arguments.name, pad_id=pad_id, replace=arguments.replace, **ids, **options
+    )
+    plan.plan.verify(dataset.lengths)
+    tell(f"{arguments.tokens[0]} has the plan {plan.name}")
+    _show_plan(arguments, plan.plan, file_format)
+
+
+def _token_id(dataset: store.Dataset, token: str) -> int:
+    special = dataset.tokenizer.special_tokens
+    if token in special:
+        return special[token]
+    if token.isascii() and token.isdecimal():
+        return int(token)
+    known = ", ".join(special) if special else "none"
+    raise UnsupportedError(
+        f"{token!r} is no special token of the dataset's tokenizer, which has {known}; name one of these, or an id"
+    )
+
+
+def _refuse_options_of_datasets(arguments: argparse.Namespace) -> None:
+    for name in ("name", "replace", "bos_token", "eos_token", "pad_token"):
+        if getattr(arguments, name):
+            option = f"--{name.replace('_', '-')}"
+            raise UnsupportedError(
+                f"{option} is for the folder of a dataset; a plan of files of tokens has no such"
+            )
+
+
+def run_prepare(arguments: argparse.Namespace) -> None:
+    """``portmanteau prepare``."""
+    names = (
+        "special",
+        "errors",
+        "null_text",
+        "byte_offsets",
+        "shard_bytes",
+        "num_shards",
+        "shard_index",
+        "threads",
+    )
+    dataset = store.prepare(
+        arguments.files,
+        Tokenizer.load(arguments.tokenizer),
+        arguments.output,
+        text_column=arguments.text_column or "text",
+        **{name: getattr(arguments, name) for name in names},
+    )
+    if dataset is None:
+        tell(
+            f"{arguments.output}: job {arguments.shard_index} of {arguments.num_shards} has made its shards; the last "
+            "job to end completes the dataset"
+        )
+        return
+    tell(f"wrote {arguments.output}: {_sizes(dataset)}")
+
+
+def run_verify(arguments: argparse.Namespace) -> None:
+    """``portmanteau verify``."""
+    dataset = store.Dataset.open(arguments.dataset)
+    dataset.verify(Tokenizer.load(arguments.tokenizer) if arguments.tokenizer else None, progress=True)
+    plans = f", plans {', '.join(dataset.plans)}" if dataset.plans else ""
+    _print(f"{arguments.dataset}: {_sizes(dataset)}{plans}: all as written")
+
+
+def _sizes(dataset: store.Dataset) -> str:
+    shards = len(dataset.manifest.shards)
+    counts = f"{dataset.n_documents:,} documents, {dataset.n_tokens:,} ids"
+    return f"{counts} in {shards:,} shard{'' if shards == 1 else 's'}"
 
 
 def run_inspect(arguments: argparse.Namespace) -> None:

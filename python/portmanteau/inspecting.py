@@ -1,4 +1,4 @@
-"""What is in a tokenizer, a file of tokens or a plan, and how well a tokenizer compresses: the facts, and as text.
+"""What is in tokenizers, files of tokens, datasets and plans, and how well a tokenizer compresses: facts, and as text.
 
 The facts are plain dictionaries, lists, strings and numbers, as JSON has them; their names stay the same between
 versions, so that scripts can read them.
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from portmanteau.packing import PackPlan
+    from portmanteau.store import Dataset
     from portmanteau.tokenizer import Tokenizer
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "curve_as_text",
     "inspect",
     "inspect_curve",
+    "inspect_dataset",
     "inspect_plan",
     "inspect_tokenizer",
     "inspect_tokens",
@@ -45,19 +47,25 @@ def inspect(source: str | os.PathLike[str]) -> Facts:
     """The facts about whatever ``source`` names; ``kind`` says what it is.
 
     Args:
-        source: A file of tokens, a saved plan, or a tokenizer: a file, a folder or a bundled name.
+        source: A file of tokens, a saved plan, the folder of a dataset, or a tokenizer: a file, a folder or a bundled
+            name.
 
     Raises:
-        Error: It cannot be read; as :meth:`Tokenizer.load`, :meth:`TokenFile.open` and :meth:`PackPlan.load` do.
+        Error: It cannot be read; as :meth:`Tokenizer.load`, :meth:`TokenFile.open`, :meth:`Dataset.open` and
+            :meth:`PackPlan.load` do.
 
     >>> facts = inspect("o200k_base")
     >>> facts["kind"], facts["vocab_size"], facts["superwords"]
     ('tokenizer', 200019, 0)
     """
     from portmanteau.packing import PackPlan
+    from portmanteau.store import Dataset
+    from portmanteau.store.format import is_dataset
     from portmanteau.tokenizer import Tokenizer
 
     path = Path(source)
+    if is_dataset(path):
+        return {"kind": "dataset", "source": str(path)} | inspect_dataset(Dataset.open(path))
     if not _is_arrow_file(path):
         return {"kind": "tokenizer", "source": str(path)} | inspect_tokenizer(Tokenizer.load(source))
     if _holds_tokens(path):
@@ -104,6 +112,29 @@ def inspect_tokens(tokens: TokenFile) -> Facts:
         "document_names": tokens.document_names is not None,
         "empty_documents": int(np.count_nonzero(lengths == 0)),
         "document_lengths": _distribution(lengths),
+    }
+
+
+def inspect_dataset(dataset: Dataset) -> Facts:
+    """Sizes, tokenizer, what lies beside the ids, how long documents are, and the names of the plans. O(documents)."""
+    manifest, lengths = dataset.manifest, dataset.lengths
+    return {
+        "documents": dataset.n_documents,
+        "tokens": dataset.n_tokens,
+        "text_bytes": dataset.text_bytes or None,
+        "bytes_per_token": dataset.text_bytes / dataset.n_tokens if dataset.text_bytes else None,
+        "ids": manifest.ids,
+        "channels": dataset.channels,
+        "byte_offsets": manifest.byte_lengths,
+        "tokenizer_fingerprint": manifest.tokenizer["fingerprint"],
+        "vocab_size": manifest.tokenizer["vocab_size"],
+        "sources": len(manifest.sources),
+        "shards": len(manifest.shards),
+        "empty_documents": int(np.count_nonzero(lengths == 0)),
+        "document_lengths": _distribution(lengths),
+        "plans": dataset.plans,
+        "library": manifest.library,
+        "fingerprint": dataset.fingerprint,
     }
 
 
@@ -228,7 +259,7 @@ def _longest(tokens: dict[int, bytes]) -> list[Facts]:
     ]
 
 
-def _distribution(numbers: npt.NDArray[np.int64]) -> Facts:
+def _distribution(numbers: npt.NDArray[np.integer[Any]]) -> Facts:
     """Smallest, quantiles, largest and mean; none of nothing."""
     if not len(numbers):
         return {}

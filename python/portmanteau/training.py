@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +15,7 @@ from portmanteau import count_folders, reading, sources
 from portmanteau._rust import Trainer
 from portmanteau.checkpoints import Checkpoint
 from portmanteau.errors import TrainingError
+from portmanteau.sizes import bytes_of
 from portmanteau.threads import thread_count
 from portmanteau.training_progress import ProgressBar
 
@@ -466,7 +465,7 @@ class _Asked:
     def source(self, first_file: int = 0) -> sources.Source:
         """The text, perhaps without its first files."""
         policy = reading.Policy(self.errors)
-        byte_limit = bytes_of("byte_limit", self.byte_limit)
+        byte_limit = _bytes_of("byte_limit", self.byte_limit)
         if self.files is None:
             return sources.from_texts(self.texts, byte_limit=byte_limit, seed=self.seed, policy=policy)
         return sources.from_files(
@@ -514,8 +513,8 @@ class _Asked:
             "superword_pretokenizer": self.superword_pretokenizer,
             "digits": self.digits,
             "whole_documents": self.unit == "document",
-            "document_byte_limit": bytes_of("document_byte_limit", self.document_byte_limit),
-            "memory_limit": bytes_of("memory_limit", self.memory_limit),
+            "document_byte_limit": _bytes_of("document_byte_limit", self.document_byte_limit),
+            "memory_limit": _bytes_of("memory_limit", self.memory_limit),
             "temporary_folder": os.fspath(self.temporary_folder or tempfile.gettempdir()),
         }
         return Trainer(counting, None if self.base is None else self.base._core)
@@ -578,7 +577,7 @@ def _train(asked: _Asked) -> Tokenizer:
         else:
             source = asked.source(checkpoint.first_file)
             if recorder is not None:
-                limit = bytes_of("document_byte_limit", asked.document_byte_limit)
+                limit = _bytes_of("document_byte_limit", asked.document_byte_limit)
                 recorder.begin(source.scale, limit, n_documents_before=checkpoint.n_documents)
             _count(source, trainer, n_threads, bar, checkpoint, recorder)
             scale, n_replaced = source.scale, source.policy.n_replaced
@@ -649,25 +648,5 @@ def _warn(what: str) -> None:
     warnings.warn(what, UserWarning, stacklevel=4)
 
 
-def bytes_of(name: str, size: int | str | None) -> int | None:
-    """A number of bytes that was given as such, or as ``"4GB"``, ``"500 MB"`` or ``"2 GiB"``.
-
-    Raises:
-        TrainingError: It is neither, or not positive.
-
-    >>> bytes_of("memory_limit", "1.5 GB")
-    1500000000
-    """
-    if size is None:
-        return None
-    amount = None if isinstance(size, (bool, str)) or not isinstance(size, int) else Fraction(size)
-    if isinstance(size, str):
-        match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(i?)B?\s*", size, re.IGNORECASE)
-        if match is not None:
-            power = " KMGT".index(match[2].upper() or " ")
-            amount = Fraction(match[1]) * (1024 if match[3] else 1000) ** power
-    if amount is None or amount < 1:
-        raise TrainingError(
-            f"{name} is {size!r}; it must be a number of bytes, such as 4_000_000_000 or '4GB'"
-        )
-    return int(amount)
+def _bytes_of(name: str, size: int | str | None) -> int | None:
+    return None if size is None else bytes_of(name, size, refuse=TrainingError)

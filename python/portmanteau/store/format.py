@@ -225,6 +225,11 @@ class Manifest:
         return read_json(path, FORMAT, VERSION, parse, "prepare the dataset again")
 
 
+def is_dataset(path: str | os.PathLike[str]) -> bool:
+    """Whether this is the folder of a dataset, complete or not."""
+    return (Path(path) / SHARDS).is_dir()
+
+
 def is_channel(name: str) -> bool:
     """Whether what lies beside ids can have this name, which is part of a file's.
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from portmanteau import reading
 from portmanteau.errors import EncodingError
+from portmanteau.sizes import bytes_of
 from portmanteau.store import format as store_format
 from portmanteau.store.dataset import Dataset
 from portmanteau.store.encoding import DocumentEncoder
@@ -40,7 +41,7 @@ def prepare(
     errors: Literal["error", "replace"] = "error",
     null_text: Literal["error", "empty"] = "error",
     byte_offsets: bool = False,
-    shard_bytes: int = 256 << 20,
+    shard_bytes: int | str = "256 MiB",
     num_shards: int = 1,
     shard_index: int = 0,
     threads: int | None = None,
@@ -63,7 +64,8 @@ def prepare(
         errors: ``"error"`` raises where text is not UTF-8; ``"replace"`` puts U+FFFD there.
         null_text: ``"error"`` raises where a text is null; ``"empty"`` makes it an empty document.
         byte_offsets: Whether to keep where in its text every token begins, for a byte a token.
-        shard_bytes: About how much input makes a shard. Compressed JSON Lines and CSV files are not cut.
+        shard_bytes: About how much input makes a shard (an ``int``, or such as ``"1GB"``). Compressed JSON Lines and
+            CSV files are not cut.
         num_shards: Into how many jobs the work is divided, for a scheduler that runs them as an array.
         shard_index: Which of them this is, from 0 on. The last to end writes the manifest.
         threads: How many threads encode; all cores when ``None``.
@@ -87,7 +89,7 @@ def prepare(
     (2, 6, array([2864,  581,  810], dtype=uint32))
     """
     columns = [text_column] if isinstance(text_column, str) else list(text_column)
-    _check_arguments(columns, null_text, shard_bytes, num_shards, shard_index)
+    _check_arguments(columns, null_text, num_shards, shard_index)
     n_threads = thread_count(threads, refuse=EncodingError)
     tokenizer.encode("", special=special)
     folder = Path(out)
@@ -98,7 +100,7 @@ def prepare(
         "special": special if isinstance(special, str) else sorted(special),
         "errors": errors,
         "null_text": null_text,
-        "shard_bytes": shard_bytes,
+        "shard_bytes": bytes_of("shard_bytes", shard_bytes, refuse=EncodingError),
     }
     job = begin(inputs, columns, encoder, options, folder)
     missing = [number for number in range(len(job.shards)) if job.record(number) is None]
@@ -118,16 +120,12 @@ def prepare(
     return Dataset.open(folder)
 
 
-def _check_arguments(
-    columns: Sequence[str], null_text: str, shard_bytes: int, num_shards: int, shard_index: int
-) -> None:
+def _check_arguments(columns: Sequence[str], null_text: str, num_shards: int, shard_index: int) -> None:
     problem = None
     if not columns or len(columns) > 256 or len(set(columns)) < len(columns):
         problem = f"text_column is {columns!r}; name between 1 and 256 different columns"
     elif null_text not in ("error", "empty"):
         problem = f"null_text is {null_text!r}; it must be 'error' or 'empty'"
-    elif shard_bytes < 1:
-        problem = f"shard_bytes is {shard_bytes}; it must be at least 1"
     elif not 0 <= shard_index < num_shards:
         problem = f"shard_index is {shard_index} of {num_shards} jobs; it must be from 0 to {num_shards - 1}"
     if problem:
