@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from libraries import library
 
 REPOSITORY = Path(__file__).parents[1]
