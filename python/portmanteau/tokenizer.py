@@ -300,7 +300,7 @@ class Tokenizer:
         """
         if unit not in _UNITS:
             raise EncodingError(f"unit={unit!r} is none of {', '.join(_UNITS)}")
-        return self._core.encode_with_offsets(text, self._special_argument(special), unit == "characters")
+        return self._core.encode_with_offsets(text, self._special_argument(special), unit)
 
     def streaming(self, *, special: Special = "text") -> TokenStream:
         """Encodes a text that comes in chunks, in memory that does not grow with it: see :class:`TokenStream`.

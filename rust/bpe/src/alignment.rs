@@ -3,9 +3,20 @@
 //! A normalization form gives its characters with how they came about (`NormalizationForm::apply`), in order, so both
 //! texts can be walked together. Marks that a form puts into another order are taken to come from one another's places;
 //! from a starter with its marks to the next, the places are exact.
+//!
+//! Hugging Face keeps less: of the characters that one was composed from, the first; see [`Cover`].
 
 use crate::normalizer::NormalizationForm;
 use std::ops::Range;
+
+/// What a character that others were composed to counts as made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cover {
+    /// All of them.
+    All,
+    /// The first of them, as Hugging Face has it.
+    First,
+}
 
 /// A piece of normalized text and what it was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +35,7 @@ pub(crate) struct Alignment {
 
 impl Alignment {
     /// A text in this form with what its parts were made from, or `None` if it is in this form already. O(n).
-    pub(crate) fn of(form: NormalizationForm, text: &str) -> Option<(String, Self)> {
+    pub(crate) fn of(form: NormalizationForm, text: &str, cover: Cover) -> Option<(String, Self)> {
         if form.is_known_to_hold(text) {
             return None;
         }
@@ -41,8 +52,11 @@ impl Alignment {
             let start = normalized.len();
             normalized.push(character);
             let is_unchanged = n_replaced > 0 && text[consumed.clone()] == normalized[start..];
-            let piece =
-                Piece { normalized: start..normalized.len(), original: consumed.clone(), is_unchanged };
+            let original = match cover {
+                Cover::All => consumed.clone(),
+                Cover::First => one_of(text, &consumed, n_replaced > 0),
+            };
+            let piece = Piece { normalized: start..normalized.len(), original, is_unchanged };
             match pieces.last_mut() {
                 Some(last) if last.is_unchanged && is_unchanged => {
                     (last.normalized.end, last.original.end) = (piece.normalized.end, piece.original.end);
@@ -78,5 +92,15 @@ impl Alignment {
 
     fn piece_at(&self, place: usize) -> Option<&Piece> {
         self.pieces.get(self.pieces.partition_point(|piece| piece.normalized.end <= place))
+    }
+}
+
+/// The place of the first or the last character of a range.
+fn one_of(text: &str, range: &Range<usize>, first: bool) -> Range<usize> {
+    let mut characters = text[range.clone()].chars();
+    if first {
+        range.start..range.start + characters.next().map_or(0, char::len_utf8)
+    } else {
+        range.end - characters.next_back().map_or(0, char::len_utf8)..range.end
     }
 }

@@ -29,6 +29,7 @@ mod token_index;
 mod tokenizer;
 pub mod train;
 mod vocabulary;
+mod word_ids;
 
 pub use added_tokens::{AddedToken, SpecialTokens};
 pub use batch::EncodedBatch;

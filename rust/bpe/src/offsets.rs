@@ -5,7 +5,7 @@
 //! length, not its own; a prefix space has no place; a normalized text leads back to the original by its alignment.
 
 use crate::added_tokens::Part;
-use crate::alignment::Alignment;
+use crate::alignment::{Alignment, Cover};
 use crate::{Definition, Error, Scratch, SpecialTokens, Tokenizer, UnknownToken};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -17,6 +17,20 @@ pub enum OffsetUnit {
     Bytes,
     /// Characters (code points). A token that holds a part of a character counts as covering it.
     Characters,
+    /// Characters, as Hugging Face's `tokenizers` has them: what normalization composed covers only the first of the
+    /// characters that it was made from, and a prefix space by itself covers the character that it was put before.
+    HuggingFace,
+}
+
+impl OffsetUnit {
+    /// What counts as the origin of a character that normalization composed.
+    fn cover(self) -> Cover {
+        if self == Self::HuggingFace {
+            Cover::First
+        } else {
+            Cover::All
+        }
+    }
 }
 
 /// The ids of a text with their places.
@@ -34,7 +48,7 @@ impl Tokenizer {
     /// Without normalization, the bytes of the tokens one after the other are the bytes of the text (but for what the
     /// pretokenizer removes). An added token covers the white space that it swallows. Where normalization changed the
     /// text, a token covers the whole of what the characters that it has a part in were made from. A prefix space covers
-    /// nothing.
+    /// nothing. [`OffsetUnit::HuggingFace`] differs in the last two.
     ///
     /// Time as for [`Tokenizer::encode`].
     ///
@@ -51,11 +65,11 @@ impl Tokenizer {
         self.raw_added_tokens.for_each_part(text, special, &mut |part| {
             match part {
                 Part::Token(token_id, range) => encoded.push(token_id, range),
-                Part::Text(range) => self.encode_part(text, range, special, scratch, &mut encoded)?,
+                Part::Text(range) => self.encode_part(text, range, special, unit, scratch, &mut encoded)?,
             }
             Ok(())
         })?;
-        if unit == OffsetUnit::Characters && !text.is_ascii() {
+        if unit != OffsetUnit::Bytes && !text.is_ascii() {
             let characters = CharacterCounts::new(text);
             for offsets in &mut encoded.offsets {
                 *offsets = characters.covering(offsets);
@@ -70,13 +84,14 @@ impl Tokenizer {
         text: &str,
         range: Range<usize>,
         special: &SpecialTokens,
+        unit: OffsetUnit,
         scratch: &mut Scratch,
         encoded: &mut EncodedWithOffsets,
     ) -> Result<(), Error> {
         let mut normalized = Cow::Borrowed(&text[range.clone()]);
         let mut alignments = Vec::new();
         for &form in &self.definition().normalization {
-            if let Some((changed, alignment)) = Alignment::of(form, &normalized) {
+            if let Some((changed, alignment)) = Alignment::of(form, &normalized, unit.cover()) {
                 normalized = Cow::Owned(changed);
                 alignments.push(alignment);
             }
@@ -89,7 +104,13 @@ impl Tokenizer {
                     Ok(())
                 }
                 Part::Text(inner) => self
-                    .encode_plain_with_offsets(&normalized[inner.clone()], inner.start, scratch, encoded)
+                    .encode_plain_with_offsets(
+                        &normalized[inner.clone()],
+                        inner.start,
+                        unit,
+                        scratch,
+                        encoded,
+                    )
                     .map_err(|error| error.shifted_by(inner.start)),
             })
             .map_err(|error| {
@@ -114,6 +135,7 @@ impl Tokenizer {
         &self,
         text: &str,
         base: usize,
+        unit: OffsetUnit,
         scratch: &mut Scratch,
         encoded: &mut EncodedWithOffsets,
     ) -> Result<(), Error> {
@@ -141,19 +163,26 @@ impl Tokenizer {
                 }
             })?;
             let ids = &encoded.ids[first..];
-            if let [_] = ids {
-                encoded.offsets.push(base + range.start..base + range.end);
-                return Ok(());
-            }
-            self.write_places(pretoken.as_bytes(), *unknown, &mut places);
             // A prefix space, which the range does not have, lies where the range begins.
             let n_added = pretoken.len() - range.len();
-            let place_of = |length: usize| base + range.start + places[length].saturating_sub(n_added);
-            let mut end = 0;
-            for &token_id in ids {
-                let start = end;
-                end += self.length(token_id);
-                encoded.offsets.push(place_of(start)..place_of(end));
+            let first_place = encoded.offsets.len();
+            if let [_] = ids {
+                encoded.offsets.push(base + range.start..base + range.end);
+            } else {
+                self.write_places(pretoken.as_bytes(), *unknown, &mut places);
+                let place_of = |length: usize| base + range.start + places[length].saturating_sub(n_added);
+                let mut end = 0;
+                for &token_id in ids {
+                    let start = end;
+                    end += self.length(token_id);
+                    encoded.offsets.push(place_of(start)..place_of(end));
+                }
+            }
+            if unit == OffsetUnit::HuggingFace && n_added > 0 {
+                let next = text[range.start..].chars().next().map_or(0, char::len_utf8);
+                if let Some(prefix) = encoded.offsets.get_mut(first_place).filter(|place| place.start == place.end) {
+                    prefix.end += next;
+                }
             }
             Ok(())
         })

@@ -206,16 +206,22 @@ impl PyTokenizer {
         Ok(batch.ids.into_pyarray(py))
     }
 
-    /// The ids of one text, and the start and end of each in it: in characters, or in bytes of UTF-8.
+    /// The ids of one text, and the start and end of each in it: in `"bytes"` of UTF-8, in `"characters"`, or in
+    /// characters as Hugging Face counts them (`"huggingface"`).
     fn encode_with_offsets<'py>(
         &self,
         text: &Bound<'py, PyAny>,
         special: SpecialArgument,
-        characters: bool,
+        unit: &str,
     ) -> PyResult<IdsWithPlaces<'py>> {
         let py = text.py();
         let (text, special) = (Text::from_python(text, None)?, special.into_policy());
-        let unit = if characters { OffsetUnit::Characters } else { OffsetUnit::Bytes };
+        // The Python layer lets no other word through.
+        let unit = match unit {
+            "characters" => OffsetUnit::Characters,
+            "huggingface" => OffsetUnit::HuggingFace,
+            _ => OffsetUnit::Bytes,
+        };
         let (ids, offsets) = interruptible(py, text.as_ref().len(), |interrupt| {
             let encoded = self.tokenizer.with_scratch(interrupt, |scratch| {
                 self.tokenizer.encode_with_offsets(text.as_ref(), &special, unit, scratch)
@@ -225,6 +231,21 @@ impl PyTokenizer {
         })?;
         let shape = [ids.len(), 2];
         Ok((ids.into_pyarray(py), offsets.into_pyarray(py).reshape(shape)?))
+    }
+
+    /// The word of every token of one text.
+    fn word_ids<'py>(
+        &self,
+        text: &Bound<'py, PyAny>,
+        special: SpecialArgument,
+    ) -> PyResult<Bound<'py, PyArray1<u32>>> {
+        let py = text.py();
+        let (text, special) = (Text::from_python(text, None)?, special.into_policy());
+        let words = interruptible(py, text.as_ref().len(), |interrupt| {
+            self.tokenizer
+                .with_scratch(interrupt, |scratch| self.tokenizer.word_ids(text.as_ref(), &special, scratch))
+        })?;
+        Ok(words.into_pyarray(py))
     }
 
     /// The ids and offsets of every text of an iterable.
