@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os.path
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from portmanteau import _rust, data
+from portmanteau.compat.ids import as_id, id_array
 from portmanteau.compat.tiktoken import unstable
 from portmanteau.errors import DecodingError, EncodingError
 from portmanteau.threads import thread_count
@@ -312,7 +312,7 @@ class Encoding:
         b'hello world'
         """
         try:
-            return self._core.decode_bytes(_id_array(tokens))
+            return self._core.decode_bytes(id_array(tokens))
         except DecodingError as error:
             raise KeyError(f"Invalid token for decoding: {error.token_id}") from None
 
@@ -330,7 +330,7 @@ class Encoding:
         Raises:
             KeyError: There is no such token.
         """
-        index = _as_id(token)
+        index = as_id(token)
         found = self._core.token_bytes(index)
         if found is None:
             raise KeyError(str(index))
@@ -375,7 +375,7 @@ class Encoding:
 
     def decode_bytes_batch(self, batch: Sequence[Sequence[int]], *, num_threads: int = 8) -> list[bytes]:
         """As :meth:`decode_bytes` for each of several sequences of ids."""
-        arrays = [_id_array(tokens) for tokens in batch]
+        arrays = [id_array(tokens) for tokens in batch]
         offsets = np.cumsum([0, *map(len, arrays)])
         try:
             return self._core.decode_batch(np.concatenate([np.empty(0, np.uint32), *arrays]), offsets)
@@ -502,27 +502,3 @@ def _without_surrogates(text: str) -> str:
 def _as_list(ids: npt.NDArray[np.uint32]) -> list[int]:
     as_list: list[int] = ids.tolist()
     return as_list
-
-
-def _as_id(token: int) -> int:
-    index = operator.index(token)
-    if not 0 <= index <= 0xFFFF_FFFF:
-        raise OverflowError(f"id {index} is not a token id, which is in 0 … 2**32 - 1")
-    return index
-
-
-def _id_array(tokens: Any) -> npt.NDArray[np.uint32]:
-    """Ids as an array.
-
-    Raises:
-        TypeError: They are not integers in a sequence.
-        OverflowError: One of them is negative, or not below 2**32.
-    """
-    if isinstance(tokens, str) or not hasattr(tokens, "__getitem__") or isinstance(tokens, Mapping):
-        raise TypeError(f"{type(tokens).__name__!r} object is not a sequence of ids")
-    if len(tokens) == 0:
-        return np.empty(0, np.uint32)
-    array = np.asarray(tokens)
-    if array.ndim != 1 or array.dtype.kind not in "iub" or array.min() < 0 or array.max() > 0xFFFF_FFFF:
-        array = np.array([_as_id(token) for token in tokens], np.uint32)
-    return np.ascontiguousarray(array, np.uint32)

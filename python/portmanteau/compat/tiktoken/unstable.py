@@ -14,6 +14,8 @@ from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING
 
+from portmanteau.compat.white_space import WHITE_SPACE
+
 if TYPE_CHECKING:
     from portmanteau.compat.tiktoken.core import Encoding
 
@@ -150,12 +152,7 @@ def _with_split_space(encoding: Encoding, open_bytes: bytes) -> set[tuple[int, .
             break
     else:
         return set()
-    if length == len(open_bytes) or not _is_unicode_space(last):
+    if length == len(open_bytes) or last not in WHITE_SPACE:
         return set()
     ranks = encoding._mergeable_ranks
     return {(*merged(open_bytes[:-length], ranks), *merged(open_bytes[-length:], ranks))}
-
-
-def _is_unicode_space(character: str) -> bool:
-    r"""Whether a character has the Unicode property White_Space, as ``\x1c`` … ``\x1f`` have not for all ``isspace``."""
-    return character.isspace() and not "\x1c" <= character <= "\x1f"
