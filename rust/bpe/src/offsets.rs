@@ -180,7 +180,9 @@ impl Tokenizer {
             }
             if unit == OffsetUnit::HuggingFace && n_added > 0 {
                 let next = text[range.start..].chars().next().map_or(0, char::len_utf8);
-                if let Some(prefix) = encoded.offsets.get_mut(first_place).filter(|place| place.start == place.end) {
+                if let Some(prefix) =
+                    encoded.offsets.get_mut(first_place).filter(|place| place.start == place.end)
+                {
                     prefix.end += next;
                 }
             }

@@ -116,7 +116,7 @@ class Vocabulary:
             for place in np.flatnonzero(np.isin(ids, self._stripping)).tolist():
                 first, end = source.offsets()[start + place].tolist()
                 covered = source.text[first:end]
-                if covered.strip(WHITE_SPACE) == tokens[place]:
+                if covered.strip(WHITE_SPACE) == tokens[place].strip(WHITE_SPACE):
                     tokens[place] = self._unchanged(covered, self.added[int(ids[place])])
         return tokens
 
