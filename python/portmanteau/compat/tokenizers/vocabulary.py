@@ -116,18 +116,20 @@ class Vocabulary:
             for place in np.flatnonzero(np.isin(ids, self._stripping)).tolist():
                 first, end = source.offsets()[start + place].tolist()
                 covered = source.text[first:end]
-                if covered.strip(WHITE_SPACE) == tokens[place].strip(WHITE_SPACE):
-                    tokens[place] = self._unchanged(covered, self.added[int(ids[place])])
+                added = self.added[int(ids[place])]
+                if added.normalized and self.core.normalization and not covered.isascii():
+                    self._check_took_nothing(added, covered)
+                elif covered.strip(WHITE_SPACE) == tokens[place].strip(WHITE_SPACE):
+                    tokens[place] = covered
         return tokens
 
-    def _unchanged(self, covered: str, token: AddedToken) -> str:
-        """What an added token covers of the text, if normalization left it as it was."""
-        if token.normalized and self.core.normalization and not covered.isascii():
+    def _check_took_nothing(self, added: AddedToken, covered: str) -> None:
+        """Raises where white space that an added token took may have been changed by normalization."""
+        if covered != covered.strip(WHITE_SPACE):
             raise UnsupportedError(
-                f"the added token {token.content!r} took white space that normalization may have changed; "
+                f"the added token {added.content!r} took white space that normalization may have changed; "
                 "use tokenizers itself to see its spelling, or set its lstrip and rstrip to false"
             )
-        return covered
 
     @cached_property
     def _space_counts(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
