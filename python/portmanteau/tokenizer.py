@@ -29,7 +29,7 @@ __all__ = ["Tokenizer"]
 PathLike = str | os.PathLike[str]
 Special = str | Collection[str]
 
-_BUNDLED: Mapping[str, tuple[str, Mapping[str, int]]] = {
+BUNDLED: Mapping[str, tuple[str, Mapping[str, int]]] = {
     "r50k_base": ("r50k_tiktoken", {"<|endoftext|>": 50256}),
     "cl100k_base": (
         "cl100k_tiktoken",
@@ -119,7 +119,7 @@ class Tokenizer:
 
         O(size of the file).
         """
-        if isinstance(source, str) and source in _BUNDLED:
+        if isinstance(source, str) and source in BUNDLED:
             _refuse_options("a bundled vocabulary", pretokenizer, special_tokens)
             return cls._from_core(_load_bundled(source), source)
         path = _find_file(Path(source))
@@ -575,7 +575,7 @@ def _load_again(kind: str, *state: Any) -> Tokenizer:
 
 
 def _load_bundled(name: str) -> _rust.Tokenizer:
-    pretokenizer, special_tokens = _BUNDLED[name]
+    pretokenizer, special_tokens = BUNDLED[name]
     path = data.vocabulary_path(name)
     content = read_bytes(path)
     special = list(special_tokens.items())
@@ -588,7 +588,7 @@ def _find_file(path: Path) -> Path:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
     except FileNotFoundError as error:
         if path.suffix == "" and path.parent == Path():
-            message = f"{path}: no such file, and no bundled vocabulary of that name; there are {', '.join(_BUNDLED)}"
+            message = f"{path}: no such file, and no bundled vocabulary of that name; there are {', '.join(BUNDLED)}"
             raise FileError(message, path=path) from None
         raise file_error(path, "read the file", error) from None
     except OSError as error:

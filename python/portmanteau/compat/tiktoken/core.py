@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os.path
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,19 +14,15 @@ import numpy.typing as npt
 from portmanteau import _rust, data
 from portmanteau.compat.ids import as_id, id_array
 from portmanteau.compat.tiktoken import unstable
+from portmanteau.compat.tiktoken.special import expression, refuse_special
 from portmanteau.errors import DecodingError, EncodingError
 from portmanteau.threads import thread_count
+from portmanteau.tokenizer import BUNDLED
 
 __all__ = ["Encoding"]
 
 Allowed = Literal["all"] | AbstractSet[str]
 Disallowed = Literal["all"] | Collection[str]
-
-_BUNDLED_PRETOKENIZERS = {
-    "r50k_base": "r50k_tiktoken",
-    "cl100k_base": "cl100k_tiktoken",
-    "o200k_base": "o200k",
-}
 
 
 class Encoding:
@@ -87,7 +81,7 @@ class Encoding:
         content = data.vocabulary_path(vocabulary).read_bytes()
         encoding._describe(name, pat_str, special_tokens, 0)
         encoding._core = _rust.Tokenizer.from_bundled(
-            content, _BUNDLED_PRETOKENIZERS[vocabulary], encoding._one_for_each_id()
+            content, BUNDLED[vocabulary][0], encoding._one_for_each_id()
         )
         encoding._make_ranks = ranks
         return encoding
@@ -163,7 +157,7 @@ class Encoding:
         [27, 91, 437, 1659, 5239, 91, 29]
         """
         allowed, disallowed = self._resolved(allowed_special, disallowed_special)
-        _refuse_special(text, disallowed)
+        refuse_special(text, disallowed)
         return _as_list(self._repairing(text, allowed))
 
     def encode_to_numpy(
@@ -175,7 +169,7 @@ class Encoding:
     ) -> npt.NDArray[np.uint32]:
         """As :meth:`encode`, as an array ``uint32[n]``. Surrogates raise ``UnicodeEncodeError``."""
         allowed, disallowed = self._resolved(allowed_special, disallowed_special)
-        _refuse_special(text, disallowed)
+        refuse_special(text, disallowed)
         return self._ids(_checked_text(text), allowed)
 
     def encode_ordinary_batch(self, text: list[str], *, num_threads: int = 8) -> list[list[int]]:
@@ -211,7 +205,7 @@ class Encoding:
         The sequences come in no particular order. See :mod:`portmanteau.compat.tiktoken.unstable`.
         """
         allowed, disallowed = self._resolved(allowed_special, disallowed_special)
-        _refuse_special(text, disallowed)
+        refuse_special(text, disallowed)
         return unstable.completions(self, _checked_text(text), allowed)
 
     def encode_single_token(self, text_or_bytes: str | bytes) -> int:
@@ -273,7 +267,7 @@ class Encoding:
 
     def _ids_by_parts(self, text: str, allowed: AbstractSet[str]) -> npt.NDArray[np.uint32]:
         """The ids of a text that is cut at its allowed special tokens first."""
-        parts = _expression(frozenset(allowed & self.special_tokens_set)).split(text)
+        parts = expression(frozenset(allowed & self.special_tokens_set)).split(text)
         batch, offsets = self._core.encode_batch(parts[::2], "text", 1)
         special = [self._special_tokens[content] for content in parts[1::2]]
         return np.insert(batch, offsets[1:-1], np.array(special, np.uint32))
@@ -285,7 +279,7 @@ class Encoding:
         if num_threads <= 0:
             raise ValueError("max_workers must be greater than 0")
         for text in texts:
-            _refuse_special(text, disallowed)
+            refuse_special(text, disallowed)
             if not isinstance(text, str):
                 raise TypeError(f"{type(text).__name__!r} object is not an instance of 'str'")
         if self._ambiguous(allowed):
@@ -446,39 +440,6 @@ class Encoding:
 
 def _of_arguments(arguments: Mapping[str, Any]) -> Encoding:
     return Encoding(**arguments)
-
-
-def _refuse_special(text: str, disallowed: frozenset[str]) -> None:
-    """Raises where a text has one of these special tokens."""
-    if not disallowed:
-        return
-    # Most texts do not even have what all of them begin with.
-    if isinstance(text, str) and _common_start(disallowed) not in text:
-        return
-    if found := _expression(disallowed).search(text):
-        _raise_disallowed(found.group())
-
-
-@lru_cache(maxsize=128)
-def _common_start(tokens: frozenset[str]) -> str:
-    return os.path.commonpath(list(tokens))
-
-
-@lru_cache(maxsize=128)
-def _expression(tokens: frozenset[str]) -> re.Pattern[str]:
-    return re.compile(f"({'|'.join(map(re.escape, tokens))})")
-
-
-def _raise_disallowed(token: str) -> NoReturn:
-    """Raises with the words of ``tiktoken``, which callers match on."""
-    raise ValueError(
-        f"Encountered text corresponding to disallowed special token {token!r}.\n"
-        "If you want this text to be encoded as a special token, "
-        f"pass it to `allowed_special`, e.g. `allowed_special={{{token!r}, ...}}`.\n"
-        "If you want this text to be encoded as normal text, disable the check for this token "
-        f"by passing `disallowed_special=(enc.special_tokens_set - {{{token!r}}})`.\n"
-        "To disable this check for all special tokens, pass `disallowed_special=()`.\n"
-    )
 
 
 def _checked_text(text: str) -> str:

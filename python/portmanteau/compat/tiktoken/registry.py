@@ -15,6 +15,7 @@ from typing import Any
 
 from portmanteau import data
 from portmanteau.compat.tiktoken.core import Encoding
+from portmanteau.tokenizer import BUNDLED
 
 __all__ = ["ENCODINGS", "ENCODING_CONSTRUCTORS", "get_encoding", "list_encoding_names"]
 
@@ -54,8 +55,9 @@ class _Recipe:
         return ranks
 
 
-_END = {"<|endoftext|>": 50256}
-_O200K_SPECIAL = {"<|endoftext|>": 199999, "<|endofprompt|>": 200018}
+_R50K_SPECIAL, _CL100K_SPECIAL, _O200K_SPECIAL = (
+    dict(BUNDLED[name][1]) for name in ("r50k_base", "cl100k_base", "o200k_base")
+)
 _HARMONY = {
     "<|startoftext|>": 199998,
     "<|return|>": 200002,
@@ -74,26 +76,16 @@ _HARMONY_RESERVED = {
 """Those without one. ``<|reserved_200018|>`` has the id of ``<|endofprompt|>`` too."""
 
 _RECIPES = {
-    "gpt2": _Recipe("r50k_base", _R50K_PATTERN, _END, n_vocab=50_257),
-    "r50k_base": _Recipe("r50k_base", _R50K_PATTERN, _END, n_vocab=50_257),
-    "p50k_base": _Recipe("r50k_base", _R50K_PATTERN, _END, n_vocab=50_281, spaces_from=50_257),
+    "gpt2": _Recipe("r50k_base", _R50K_PATTERN, _R50K_SPECIAL, n_vocab=50_257),
+    "r50k_base": _Recipe("r50k_base", _R50K_PATTERN, _R50K_SPECIAL, n_vocab=50_257),
+    "p50k_base": _Recipe("r50k_base", _R50K_PATTERN, _R50K_SPECIAL, n_vocab=50_281, spaces_from=50_257),
     "p50k_edit": _Recipe(
         "r50k_base",
         _R50K_PATTERN,
-        _END | {"<|fim_prefix|>": 50281, "<|fim_middle|>": 50282, "<|fim_suffix|>": 50283},
+        _R50K_SPECIAL | {"<|fim_prefix|>": 50281, "<|fim_middle|>": 50282, "<|fim_suffix|>": 50283},
         spaces_from=50_257,
     ),
-    "cl100k_base": _Recipe(
-        "cl100k_base",
-        _CL100K_PATTERN,
-        {
-            "<|endoftext|>": 100257,
-            "<|fim_prefix|>": 100258,
-            "<|fim_middle|>": 100259,
-            "<|fim_suffix|>": 100260,
-            "<|endofprompt|>": 100276,
-        },
-    ),
+    "cl100k_base": _Recipe("cl100k_base", _CL100K_PATTERN, _CL100K_SPECIAL),
     "o200k_base": _Recipe("o200k_base", _O200K_PATTERN, _O200K_SPECIAL),
     "o200k_harmony": _Recipe("o200k_base", _O200K_PATTERN, _O200K_SPECIAL | _HARMONY | _HARMONY_RESERVED),
 }

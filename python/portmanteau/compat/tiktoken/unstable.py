@@ -14,6 +14,7 @@ from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING
 
+from portmanteau.compat.tiktoken.special import expression
 from portmanteau.compat.white_space import WHITE_SPACE
 
 if TYPE_CHECKING:
@@ -84,10 +85,8 @@ def ids_of_bytes(encoding: Encoding, content: bytes) -> list[int]:
 
 def _after_special(encoding: Encoding, text: str, allowed: AbstractSet[str]) -> str:
     """What follows the last special token."""
-    from portmanteau.compat.tiktoken.core import _expression
-
     special = frozenset(allowed & encoding.special_tokens_set)
-    return _expression(special).split(text)[-1] if special else text
+    return expression(special).split(text)[-1] if special else text
 
 
 def _open_tokens(encoding: Encoding, ids: Sequence[int], text: str) -> int:
