@@ -163,18 +163,22 @@ def _template_of(processor: Any, pair: bool, add_special_tokens: bool) -> Templa
     text = "Ġa Ġa"
     seen = probe.encode(text, text if pair else None, add_special_tokens=add_special_tokens)
     pieces: list[Piece] = []
-    tokens = zip(seen.sequence_ids, seen.ids, seen.type_ids, strict=True)
+    sequences = [
+        "special" if is_special else text
+        for is_special, text in zip(seen.special_tokens_mask, seen.sequence_ids, strict=True)
+    ]
+    tokens = zip(sequences, seen.ids, seen.type_ids, strict=True)
     for sequence, group in groupby(tokens, key=lambda token: token[0]):
         of_group = list(group)
-        if sequence is None:
+        if sequence == "special":
             pieces += [Piece(None, token_id, type_id) for _, token_id, type_id in of_group]
-        elif len(of_group) == 2 and of_group[0] == of_group[1]:
+        elif isinstance(sequence, int) and len(of_group) == 2 and of_group[0] == of_group[1]:
             pieces.append(Piece(sequence, -1, of_group[0][2]))
         else:
             return None
     if [piece.text for piece in pieces if piece.text is not None] != [0, 1][: 1 + pair]:
         return None
     (first_start, _), (second_start, _) = [
-        place for place, sequence in zip(seen.offsets, seen.sequence_ids, strict=True) if sequence == 0
+        place for place, sequence in zip(seen.offsets, sequences, strict=True) if sequence == 0
     ]
     return Template(tuple(pieces), trims_spaces=second_start == 4, keeps_first_space=first_start == 0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from transformers.tokenization_utils_base import TruncationStrategy
+
 from portmanteau.compat.transformers.rows import Padding, Truncation
 
 __all__ = ["Options"]
@@ -49,10 +51,14 @@ class Options:
         """How documents are truncated, on this side."""
         if self.truncation_strategy == "do_not_truncate" or self.max_length is None:
             return None
-        return Truncation(self.max_length, self.stride, self.truncation_strategy, side)
+        strategy = TruncationStrategy(self.truncation_strategy).value
+        return Truncation(self.max_length, self.stride, strategy, side)
 
     def documents(self, text: Any, text_pair: Any) -> list[tuple[str, ...]] | None:
-        """The texts of each document, or ``None`` where they are not plain: all of one text or all of two."""
+        """The texts of each document, or ``None`` where only ``tokenizers`` encodes them.
+
+        They are all of one text, or all of two of which nothing that is cut off is asked for.
+        """
         if self.is_split_into_words or self.sanitize_control_tokens:
             return None
         if isinstance(text, str):
@@ -66,7 +72,7 @@ class Options:
         else:
             return None
         n_texts = {len(document) for document in documents}
-        is_plain = n_texts <= {1} or n_texts == {2}
+        is_plain = n_texts <= {1} or (n_texts == {2} and not self.return_overflowing_tokens)
         return documents if is_plain and all(isinstance(one, str) for d in documents for one in d) else None
 
 

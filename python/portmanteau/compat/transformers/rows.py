@@ -202,6 +202,8 @@ def cut(
 ) -> list[Row]:
     """The rows of a document whose texts have these numbers of tokens; the first is the one that is kept.
 
+    Of a pair there is this one only.
+
     Raises:
         EncodingError: The strategy cannot make the document short enough, or the stride is too large. O(rows).
 
@@ -219,14 +221,8 @@ def cut(
         ]
     except EncodingError as error:
         raise EncodingError(f"document {document}: {error}", document=document) from None
-    first, *second = of_texts
-    if not second:
-        return [Row(document, (window,), template) for window in first]
-    # What is cut off of the first text comes before what is cut off of the second, and with all of it.
-    pairs = [(first[0], second[0][0])]
-    pairs += [(before, after) for before in first[1:] for after in second[0]]
-    pairs += [(first[0], after) for after in second[0][1:]]
-    return [Row(document, pair, template) for pair in pairs]
+    n_rows = len(of_texts[0]) if len(of_texts) == 1 else 1
+    return [Row(document, tuple(of_text[row] for of_text in of_texts), template) for row in range(n_rows)]
 
 
 def _kept_lengths(lengths: Sequence[int], truncation: Truncation, n_special: int) -> Sequence[int]:

@@ -28,7 +28,8 @@ class PreTrainedTokenizerFast(transformers.PreTrainedTokenizerFast):  # type: ig
     The environment variable ``TOKENIZERS_PARALLELISM`` works as for the original: ``false`` means one thread.
 
     Raises:
-        UnsupportedError: The tokenizer is not byte-level BPE; the message names what it is.
+        UnsupportedError: The tokenizer is not byte-level BPE; the message names what it is. ``from_pretrained`` raises
+            it, and the first call of a tokenizer that was made otherwise.
         VocabularyError: It contradicts itself.
 
     >>> import portmanteau as pm
@@ -40,10 +41,6 @@ class PreTrainedTokenizerFast(transformers.PreTrainedTokenizerFast):  # type: ig
     """
 
     _encoder: Encoder | None = None
-
-    def __init__(self, *inputs: Any, **options: Any) -> None:
-        super().__init__(*inputs, **options)
-        self._current_encoder()  # what cannot be encoded is refused here, not later
 
     @classmethod
     def from_tokenizer(cls, tokenizer: Tokenizer, **options: Any) -> PreTrainedTokenizerFast:
@@ -60,6 +57,13 @@ class PreTrainedTokenizerFast(transformers.PreTrainedTokenizerFast):  # type: ig
         """
         backend = tokenizers.Tokenizer.from_str(tokenizer._core.to_huggingface().decode())
         return cls(tokenizer_object=backend, **options)
+
+    @classmethod
+    def _from_pretrained(cls, *arguments: Any, **options: Any) -> PreTrainedTokenizerFast:
+        """What ``from_pretrained`` ends with; ``__init__`` of a subclass would make the original take the file apart."""
+        tokenizer: PreTrainedTokenizerFast = super()._from_pretrained(*arguments, **options)
+        tokenizer._current_encoder()  # what cannot be encoded is refused here, not later
+        return tokenizer
 
     @property
     def portmanteau_tokenizer(self) -> Tokenizer:
