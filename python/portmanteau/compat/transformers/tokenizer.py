@@ -60,7 +60,7 @@ class PreTrainedTokenizerFast(transformers.PreTrainedTokenizerFast):  # type: ig
 
     @classmethod
     def _from_pretrained(cls, *arguments: Any, **options: Any) -> PreTrainedTokenizerFast:
-        """What ``from_pretrained`` ends with; ``__init__`` of a subclass would make the original take the file apart."""
+        """What ``from_pretrained`` ends with; with an ``__init__`` here, the original would take the file apart."""
         tokenizer: PreTrainedTokenizerFast = super()._from_pretrained(*arguments, **options)
         tokenizer._current_encoder()  # what cannot be encoded is refused here, not later
         return tokenizer
@@ -162,9 +162,8 @@ class PreTrainedTokenizerFast(transformers.PreTrainedTokenizerFast):  # type: ig
                 places = documents.places(row)
                 if places is None:
                     return None
-                offsets.append(
-                    row.offsets([[(start, end) for start, end in of_text.tolist()] for of_text in places])
-                )
+                of_texts = [list(zip(*of_text.T.tolist(), strict=True)) for of_text in places]
+                offsets.append(row.offsets(of_texts))
             columns["offset_mapping"] = offsets, (0, 0)
 
         padding = options.padding(self.padding_side)
