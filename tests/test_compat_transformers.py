@@ -18,6 +18,7 @@ from conftest import without_data
 
 transformers = pytest.importorskip("transformers")
 tokenizers = pytest.importorskip("tokenizers")
+pytest.importorskip("jinja2")  # renders chat templates
 
 from portmanteau.compat.transformers import PreTrainedTokenizerFast  # noqa: E402
 
@@ -209,6 +210,7 @@ def test_a_batch_tells_where_its_tokens_come_from(pair, first, second):
         assert of_ours.tokens(row) == of_original.tokens(row)
         assert of_ours.word_ids(row) == of_original.word_ids(row)
         assert of_ours.sequence_ids(row) == of_original.sequence_ids(row)
+    assert type(of_ours)(dict(of_ours)).data == of_ours.data  # so do trainers move a batch to a device
     one, other = pickle.loads(pickle.dumps(of_original)), pickle.loads(pickle.dumps(of_ours))
     assert one.data == other.data
     assert [encoding.offsets for encoding in one.encodings] == [

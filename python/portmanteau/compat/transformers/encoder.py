@@ -82,7 +82,7 @@ class Encoder:
         Time as for ``Tokenizer.encode_with_offsets``.
         """
         normalizer = self._backend.normalizer
-        if normalizer is not None and not text.isascii() and normalizer.normalize_str(text) != text:
+        if normalizer is not None and normalizer.normalize_str(text) != text:
             return None
         special = _special(split_special_tokens)
         return self.tokenizer.encode_with_offsets(text, special=special, unit="characters")[1]
@@ -111,11 +111,9 @@ class Encoder:
         token_ids = np.asarray(ids[start:stop], np.int64)
         before, after = self._spaces[:, token_ids]
         starts, ends = places.T
-        for place in np.flatnonzero(
-            self._is_added[token_ids]
-        ):  # what counts for these is the text that they cover
-            covered = text[starts[place] : ends[place]]
-            before[place], after[place] = _spaces_around(covered)
+        for place in np.flatnonzero(self._is_added[token_ids]):
+            # What counts for an added token is the text that it covers.
+            before[place], after[place] = _spaces_around(text[starts[place] : ends[place]])
         if template.keeps_first_space:
             is_first = starts == 0
             is_first[0] = True
@@ -162,11 +160,11 @@ def _template_of(processor: Any, pair: bool, add_special_tokens: bool) -> Templa
         probe.post_processor = processor
     text = "Ġa Ġa"
     seen = probe.encode(text, text if pair else None, add_special_tokens=add_special_tokens)
-    pieces: list[Piece] = []
     sequences = [
-        "special" if is_special else text
-        for is_special, text in zip(seen.special_tokens_mask, seen.sequence_ids, strict=True)
+        "special" if is_special else sequence
+        for is_special, sequence in zip(seen.special_tokens_mask, seen.sequence_ids, strict=True)
     ]
+    pieces: list[Piece] = []
     tokens = zip(sequences, seen.ids, seen.type_ids, strict=True)
     for sequence, group in groupby(tokens, key=lambda token: token[0]):
         of_group = list(group)

@@ -97,20 +97,17 @@ class PreTrainedTokenizerFast(transformers.PreTrainedTokenizerFast):  # type: ig
         original = super()._encode_plus
         options, encoder = Options.of(arguments), self._current_encoder()
         texts = options.documents(text, text_pair)
-        is_pair = texts is not None and [len(of_document) for of_document in texts[:1]] == [2]
-        template = encoder.template(pair=is_pair, add_special_tokens=options.add_special_tokens)
+        n_texts = len(texts[0]) if texts else 1
+        template = encoder.template(pair=n_texts == 2, add_special_tokens=options.add_special_tokens)
         if texts is None or template is None:
             return original(text, text_pair, **arguments)
 
-        split = (
-            self.split_special_tokens
-            if options.split_special_tokens is None
-            else options.split_special_tokens
-        )
-        documents = Documents(texts, encoder, split_special_tokens=split)
         truncation = options.truncation(self.truncation_side)
         if truncation is not None:
             truncation.check(self.num_special_tokens_to_add())
+        split = options.split_special_tokens
+        split = self.split_special_tokens if split is None else split
+        documents = Documents(texts, encoder, split_special_tokens=split)
         rows: list[Row] = []
         for document, ids in enumerate(documents.ids):
             of_document = cut([len(of_text) for of_text in ids], document, template, truncation)
@@ -123,20 +120,19 @@ class PreTrainedTokenizerFast(transformers.PreTrainedTokenizerFast):  # type: ig
 
         def encode_again() -> list[Any]:
             first, second = [*zip(*texts, strict=True), None][:2]
-            again: list[Any] = original(
-                first, second, **{**arguments, "return_tensors": None, "verbose": False}
-            ).encodings
-            return again
+            changed = {**arguments, "return_tensors": None, "verbose": False}
+            encodings: list[Any] = original(first, second, **changed).encodings
+            return encodings
 
-        lengths = [len(row_ids) for row_ids in data["input_ids"]]
         padding = options.padding(self.padding_side)
         pads_left = padding is not None and padding.side == "left"
-        shifts = [(length - len(row)) * pads_left for length, row in zip(lengths, rows, strict=True)]
+        shifts = [
+            (len(row_ids) - len(row)) * pads_left
+            for row_ids, row in zip(data["input_ids"], rows, strict=True)
+        ]
         if isinstance(text, str) and options.return_tensors is None and not options.return_overflowing_tokens:
-            data = {
-                name: column[0] if isinstance(column[0], list) else column for name, column in data.items()
-            }
-        batch = EncodedBatch(data, tensor_type=options.return_tensors, n_sequences=1 + is_pair)
+            data = {name: column[0] if name != "length" else column for name, column in data.items()}
+        batch = EncodedBatch(data, tensor_type=options.return_tensors, n_sequences=n_texts)
         return batch.describe(Details(documents, rows, shifts, encode_again))
 
     def _columns(
