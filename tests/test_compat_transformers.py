@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import json
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -456,6 +458,19 @@ def test_one_thread_if_the_environment_says_so(tokenizer, monkeypatch, value):
     )
     tokenizer("a")
     assert seen == [1 if value == "false" else None]
+
+
+@pytest.mark.parametrize(("version", "message"), [(None, "not installed"), ("4.57.1", "4.57.1 is too old")])
+def test_the_extra_is_named_where_transformers_is_missing_or_old(monkeypatch, version, message):
+    for name in [name for name in sys.modules if name.startswith("portmanteau.compat.transformers")]:
+        monkeypatch.delitem(sys.modules, name)
+    if version is None:
+        monkeypatch.setitem(sys.modules, "transformers", None)
+    else:
+        monkeypatch.setattr("transformers.__version__", version)
+    with pytest.raises(pm.MissingDependencyError, match=message) as caught:
+        importlib.import_module("portmanteau.compat.transformers")
+    assert "portmanteau[transformers]" in str(caught.value)
 
 
 def test_collators_pad_with_it(pair):
