@@ -41,10 +41,6 @@ class Documents:
         self._split_special_tokens = split_special_tokens
         self._places: dict[int, list[Places] | None] = {}
 
-    def __len__(self) -> int:
-        """The number of documents."""
-        return len(self.ids)
-
     def places(self, row: Row) -> list[Places] | None:
         """The places of the tokens of a row in its texts: for each, ``int64[n, 2]`` of start and end in characters.
 
