@@ -78,7 +78,10 @@ def from_files(
     """
     files, origins = _named_files(paths)
     multipliers, scale, weighted = _multipliers(files, weights or {})
-    origins = [weighted.get(file, origin) for file, origin in zip(files, origins, strict=True)]
+    origins = [
+        reading.without_secrets(weighted.get(file, origin))
+        for file, origin in zip(files, origins, strict=True)
+    ]
 
     def batches_of(file: str) -> Iterator[list[str]]:
         return reading.documents(
@@ -160,19 +163,19 @@ def _multipliers(files: Sequence[str], weights: Mapping[str, float]) -> tuple[li
     given_by: dict[str, str] = {}
     for pattern, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
-            raise TrainingError(f"the weight of {pattern!r} is {weight!r}; it must be a number from 0 on")
+            raise TrainingError(f"the weight of {reading.without_secrets(pattern)!r} is {weight!r}; it must be a number from 0 on")
         matches = {Path(file).resolve() for file in reading.expand(pattern)}
         named = [file for file in files if Path(file).resolve() in matches]
         if not named:
             raise TrainingError(
-                f"weights names {pattern!r}, which is none of the files to train on; add it to them"
+                f"weights names {reading.without_secrets(pattern)!r}, which is none of the files to train on; add it to them"
             )
         for file in named:
             given_by.setdefault(file, pattern)
             # The decimal that was written: 0.1 is a tenth.
             if by_file.setdefault(file, Fraction(str(weight))) != Fraction(str(weight)):
                 raise TrainingError(
-                    f"weights gives {file} two weights; let only one of its patterns match the file"
+                    f"weights gives {reading.without_secrets(file)} two weights; let only one of its patterns match the file"
                 )
     scale = math.lcm(1, *(weight.denominator for weight in by_file.values()))
     return [int(by_file.get(file, Fraction(1)) * scale) for file in files], scale, given_by

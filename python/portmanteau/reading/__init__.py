@@ -4,12 +4,17 @@ What a file holds is decided by its name:
 
 ``.jsonl``, ``.ndjson``, ``.json``
     JSON Lines: one object a line, the text under one key. Blank lines are skipped.
+``.csv``, ``.tsv``
+    CSV and TSV with a header row, the text in one column. Blank lines are skipped.
 ``.parquet``
     Parquet: one document a row, the text in one column.
+``.arrow``, ``.feather``, ``.ipc``
+    Arrow, as a file or as a stream: the same.
 anything else
     plain UTF-8 text: one document a file.
 
-Text and JSON Lines may be compressed, with ``.zst``, ``.gz`` or ``.bz2`` after the name.
+Text, JSON Lines and CSV may be compressed, with ``.zst``, ``.gz`` or ``.bz2`` after the name. A folder that
+``datasets.Dataset.save_to_disk`` of Hugging Face has written stands for its Arrow streams.
 
 :func:`expand` says which files there are, :func:`parts` what of them can be read alone, and :func:`columns_of` reads
 that. :func:`documents` is all of it, for what goes from the first document to the last.
