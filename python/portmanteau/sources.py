@@ -163,7 +163,9 @@ def _multipliers(files: Sequence[str], weights: Mapping[str, float]) -> tuple[li
     given_by: dict[str, str] = {}
     for pattern, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
-            raise TrainingError(f"the weight of {reading.without_secrets(pattern)!r} is {weight!r}; it must be a number from 0 on")
+            raise TrainingError(
+                f"the weight of {reading.without_secrets(pattern)!r} is {weight!r}; it must be a number from 0 on"
+            )
         matches = {Path(file).resolve() for file in reading.expand(pattern)}
         named = [file for file in files if Path(file).resolve() in matches]
         if not named:
