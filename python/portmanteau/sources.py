@@ -169,15 +169,17 @@ def _multipliers(files: Sequence[str], weights: Mapping[str, float]) -> tuple[li
         matches = {Path(file).resolve() for file in reading.expand(pattern)}
         named = [file for file in files if Path(file).resolve() in matches]
         if not named:
+            shown = reading.without_secrets(pattern)
             raise TrainingError(
-                f"weights names {reading.without_secrets(pattern)!r}, which is none of the files to train on; add it to them"
+                f"weights names {shown!r}, which is none of the files to train on; add it to them"
             )
         for file in named:
             given_by.setdefault(file, pattern)
             # The decimal that was written: 0.1 is a tenth.
             if by_file.setdefault(file, Fraction(str(weight))) != Fraction(str(weight)):
+                shown = reading.without_secrets(file)
                 raise TrainingError(
-                    f"weights gives {reading.without_secrets(file)} two weights; let only one of its patterns match the file"
+                    f"weights gives {shown} two weights; let only one of its patterns match the file"
                 )
     scale = math.lcm(1, *(weight.denominator for weight in by_file.values()))
     return [int(by_file.get(file, Fraction(1)) * scale) for file in files], scale, given_by
