@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from portmanteau.reading.asked import Asked, check_columns, plain_text
+from portmanteau.reading.asked import Asked, check_columns, checked_text
 from portmanteau.reading.opening import opened, wrong_file
 from portmanteau.reading.part import Part, joined_parts
 
@@ -43,7 +43,7 @@ def batches(part: Part, asked: Asked) -> Iterator[list[Any]]:
         row = sum(batch.n_rows for batch in layout.batches[: part.first])
         for batch in _record_batches(source, layout, part, asked.columns):
             yield [
-                plain_text(batch.column(name), path=path, name=name, first_row=row, asked=asked)
+                checked_text(batch.column(name), path=path, name=name, first_row=row, asked=asked)
                 for name in asked.columns
             ]
             row += batch.num_rows

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from portmanteau.reading.opening import encoding_error, wrong_file
 from portmanteau.reading.policy import Policy
 
-__all__ = ["Asked", "check_columns", "plain_text"]
+__all__ = ["Asked", "check_columns", "checked_text"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def check_columns(path: str, columns: tuple[str, ...], schema: Any) -> None:
             raise encoding_error(path, f"column {column!r} holds {kind}, not strings; name another column")
 
 
-def plain_text(column: Any, *, path: str, name: str, first_row: int, asked: Asked) -> Any:
+def checked_text(column: Any, *, path: str, name: str, first_row: int, asked: Asked) -> Any:
     """A column as a string or large string array without nulls, which is UTF-8.
 
     Strings stay where they are; only dictionaries and views are laid out anew, and texts that are replaced.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from portmanteau.reading.asked import Asked, check_columns, plain_text
+from portmanteau.reading.asked import Asked, check_columns, checked_text
 from portmanteau.reading.opening import file_state, stream_of, wrong_file
 from portmanteau.reading.part import Part
 
@@ -40,7 +40,7 @@ def batches(part: Part, delimiter: str, compression: str | None, asked: Asked) -
             try:
                 for batch in _rows(stream, delimiter, block_bytes, asked.columns, n_skipped=row):
                     yield [
-                        plain_text(batch.column(name), path=path, name=name, first_row=row, asked=asked)
+                        checked_text(batch.column(name), path=path, name=name, first_row=row, asked=asked)
                         for name in asked.columns
                     ]
                     row += batch.num_rows

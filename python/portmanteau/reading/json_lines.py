@@ -45,7 +45,7 @@ def parts(path: str, compression: str | None, part_bytes: int) -> Iterator[Part]
 def batches(part: Part, compression: str | None, asked: Asked) -> Iterator[list[Any]]:
     """The texts of the lines that begin in a part, in blocks of whole lines."""
     path = part.path
-    if compression is not None or (part.first == 0 and part.end >= file_state(path).n_bytes):
+    if compression is not None:
         with stream_of(path, "JSON Lines", compression) as stream:
             yield from _from_stream(stream, path, 0, asked)
         return
@@ -86,10 +86,12 @@ def _line_counter(path: str, start: int, n_lines: int) -> Callable[[], int | Non
     """What counts the lines before a block that comes so many lines after a byte of the file."""
 
     def count() -> int | None:
-        if start and is_address(path):  # which would be to fetch all before it
+        if start == 0:
+            return n_lines
+        if is_address(path):  # which would be to fetch all before it
             return None
         with opened(path, "JSON Lines") as file:
-            before = blocks_of_lines(file.get_stream(0, start), BLOCK_BYTES) if start else ()
+            before = blocks_of_lines(file.get_stream(0, start), BLOCK_BYTES)
             return n_lines + sum(len(lines.newlines) for lines in before)
 
     return count

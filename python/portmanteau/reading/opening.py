@@ -12,6 +12,7 @@ from portmanteau.files import file_error
 from portmanteau.reading.addresses import is_address, located, told, without_secrets
 
 __all__ = [
+    "BUFFER_BYTES",
     "FileState",
     "encoding_error",
     "file_state",
@@ -20,6 +21,10 @@ __all__ = [
     "stream_of",
     "wrong_file",
 ]
+
+
+BUFFER_BYTES = 8 << 20
+"""What is fetched at once."""
 
 
 class FileState(NamedTuple):
@@ -149,5 +154,7 @@ def stream_of(path: str, kind: str, compression: str | None) -> Iterator[Any]:
             return
         if file.size() == 0:
             raise wrong_file(path, f"the file is empty, which is no {compression} file; compress it again")
+        if is_address(path):  # of which the decompressor would fetch 64 KiB at a time
+            file = pa.BufferedInputStream(file, BUFFER_BYTES)
         with pa.CompressedInputStream(file, compression) as stream:
             yield stream

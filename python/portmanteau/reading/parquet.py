@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from portmanteau.reading.asked import Asked, check_columns, plain_text
-from portmanteau.reading.opening import opened, wrong_file
+from portmanteau.reading.asked import Asked, check_columns, checked_text
+from portmanteau.reading.opening import BUFFER_BYTES, opened, wrong_file
 from portmanteau.reading.part import Part, joined_parts
 
 __all__ = ["batches", "parts"]
 
-BUFFER_BYTES = 8 << 20
-"""What is read of a column at once, so that no whole row group is held."""
 SLICE_ROWS = 1024
 """Rows decoded at once. A dictionary may say little of how long they become, so there are not many."""
 
@@ -24,6 +22,7 @@ def _opened(path: str, columns: tuple[str, ...]) -> Iterator[Any]:
 
     with (
         opened(path, "Parquet") as source,
+        # A buffer, so that of a row group not the whole column is held.
         pq.ParquetFile(source, buffer_size=BUFFER_BYTES, pre_buffer=False) as file,
     ):
         check_columns(path, columns, file.schema_arrow)
@@ -59,7 +58,7 @@ def batches(part: Part, asked: Asked) -> Iterator[list[Any]]:
             columns = list(dict.fromkeys(asked.columns))
             for batch in file.iter_batches(batch_rows, [number], columns, use_threads=False):
                 yield [
-                    plain_text(batch.column(name), path=part.path, name=name, first_row=row, asked=asked)
+                    checked_text(batch.column(name), path=part.path, name=name, first_row=row, asked=asked)
                     for name in asked.columns
                 ]
                 row += batch.num_rows
