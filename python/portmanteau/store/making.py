@@ -9,18 +9,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from portmanteau import reading
-from portmanteau.errors import EncodingError
+from portmanteau.errors import EncodingError, FileError
 from portmanteau.reading.formats import format_of
 from portmanteau.store.ahead import ahead
 from portmanteau.store.encoding import DocumentEncoder
 from portmanteau.store.format import SourcePart
 from portmanteau.store.job import Job
-from portmanteau.store.writing import ShardWriter
+from portmanteau.store.writing import ShardWriter, remove_partial
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +66,7 @@ def make_shards(
     ):
         finishing: Future[None] | None = None
         for number, items in itertools.groupby(encoded, key=lambda item: item.rows.shard):
-            with ExitStack() as stack:
+            with _without_traces(job, number), ExitStack() as stack:
                 writer = stack.enter_context(ShardWriter(job.shard_folder, job.name(number), encoder.dtypes))
                 n_rows = [0] * len(job.shards[number])
                 text_bytes = 0
@@ -82,6 +82,17 @@ def make_shards(
                 finishing = finisher.submit(_finish, job, number, writer, n_rows, text_bytes, stack.pop_all())
         if finishing:
             finishing.result()
+
+
+@contextmanager
+def _without_traces(job: Job, number: int) -> Iterator[None]:
+    """Where a shard is given up, no half-written file stays: Ctrl-C may come between a file and what knows of it."""
+    try:
+        yield
+    except BaseException:
+        with suppress(FileError):
+            remove_partial(job.shard_folder, f"{job.name(number)}.")
+        raise
 
 
 def _finish(

@@ -89,7 +89,7 @@ def prepare(
     (2, 6, array([2864,  581,  810], dtype=uint32))
     """
     columns = [text_column] if isinstance(text_column, str) else list(text_column)
-    _check_arguments(columns, null_text, num_shards, shard_index)
+    _check_arguments(columns, errors, null_text, num_shards, shard_index)
     n_threads = thread_count(threads, refuse=EncodingError)
     tokenizer.encode("", special=special)
     folder = Path(out)
@@ -120,10 +120,14 @@ def prepare(
     return Dataset.open(folder)
 
 
-def _check_arguments(columns: Sequence[str], null_text: str, num_shards: int, shard_index: int) -> None:
+def _check_arguments(
+    columns: Sequence[str], errors: str, null_text: str, num_shards: int, shard_index: int
+) -> None:
     problem = None
     if not columns or len(columns) > 256 or len(set(columns)) < len(columns):
         problem = f"text_column is {columns!r}; name between 1 and 256 different columns"
+    elif errors not in ("error", "replace"):
+        problem = f"errors is {errors!r}; it must be 'error' or 'replace'"
     elif null_text not in ("error", "empty"):
         problem = f"null_text is {null_text!r}; it must be 'error' or 'empty'"
     elif not 0 <= shard_index < num_shards:
