@@ -251,8 +251,9 @@ def test_compressed_columnar_files_are_refused(tmp_path: Path) -> None:
 
 # ── CSV ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+# Older versions of Python write a carriage return alone without quotes, and a reader takes it for the end of a line.
 CELLS = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=20
 ) | st.sampled_from(["", '"', '""', "a,b", "a\tb", "a\nb", "a\r\nb", "NULL", "NA", "1", "2020-01-01", " x "])
 
 
