@@ -94,6 +94,8 @@ WRONG = [
     b'{"text":"a"} {"text":"b"}\n',
     b'{"text":\n"a"}\n',
     b'{"text":"a"}\n{"text":"b","x":[\n{"y":1}\n,\n{"y":2}\n]}\n{"text":"c"}\n',
+    b'{"text":"a","x":{}\n,"y":1}\n{"text":"b"}{"text":"c"}\n',
+    b'{"text":"a","x":[\n{"y":1}]}\n{"text":"b"}{"text":"c"}\n',
     b'{"text":"a"}\n{"text":"b"\n',
     b'{"text":"a"}\n}\n',
     b'{"text":"a"}\n{\n',
@@ -244,6 +246,13 @@ def test_parts_together_are_the_file(content: bytes, part_bytes: int, batch_byte
         if isinstance(expected, Exception):
             return
         assert [text for rows in rows_of(path, part_bytes, batch_bytes) for text in rows] == expected[0]
+        for part in parts:
+            begun, start = b"", 0
+            for line in io.BytesIO(content):
+                begun += line if part.first <= start < part.end else b""
+                start += len(line)
+            texts = [text for batch in reading.columns_of(part) for text in batch.columns[0].to_pylist()]
+            assert [texts] == exactly(begun)
 
 
 def test_an_error_in_a_part_names_the_line_of_the_file(tmp_path: Path) -> None:
