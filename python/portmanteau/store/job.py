@@ -124,20 +124,26 @@ def begin(
     shards = _shards(files, columns, options["shard_bytes"])
     tokenizer, content = store_format.describe_tokenizer(encoder.tokenizer)
     job = Job(folder, tokenizer, options, encoder, sources, shards)
-    try:
-        job.shard_folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise file_error(folder, "make the folder", error) from error
     path = folder / store_format.JOB
     if not path.exists():
         if (folder / store_format.MANIFEST).exists():
             raise _other_dataset(folder, "there is a dataset that prepare did not make")
+        _read_first_rows(job, columns)
+        _make_folder(job.shard_folder)
         store_format.save_tokenizer(tokenizer, content, folder)
         store_format.write_once(path, job.to_json())
     if read_bytes(path) != job.to_json():
         raise _other_dataset(folder, _difference(path, job))
+    _make_folder(job.shard_folder)
     store_format.save_tokenizer(tokenizer, content, folder)
     return job
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise file_error(folder, "make the folder", error) from error
 
 
 def _state(path: str) -> tuple[str, int, int | None]:
@@ -159,6 +165,17 @@ def _shards(
             shards[-1].append((number, part))
             size += part.n_bytes
     return shards
+
+
+def _read_first_rows(job: Job, columns: Sequence[str]) -> None:
+    """Raises what is wrong with the first rows before anything is written: most often, the column has another name."""
+    if job.shards:
+        _, part = job.shards[0][0]
+        policy, null_text = reading.Policy(job.options["errors"]), job.options["null_text"]
+        rows = reading.columns_of(
+            part, columns=columns, policy=policy, null_text=null_text, batch_bytes=1 << 16
+        )
+        next(rows, None)
 
 
 def _other_dataset(folder: Path, reason: str) -> FileError:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from portmanteau import reading
-from portmanteau.errors import EncodingError
+from portmanteau.errors import EncodingError, FileError
 from portmanteau.sizes import bytes_of
 from portmanteau.store import format as store_format
 from portmanteau.store.dataset import Dataset
@@ -111,6 +111,9 @@ def prepare(
     if policy.n_replaced:
         warnings.warn(reading.what_was_replaced(policy.n_replaced), UserWarning, stacklevel=2)
     records = [job.record(number) for number in range(len(job.shards))]
+    if any(records[number] is None for number in mine):
+        message = f"{folder}: files of shards were removed while others were made; run this again"
+        raise FileError(message, path=folder)
     if None in records:
         return None
     manifest = job.manifest([record for record in records if record is not None])
