@@ -24,8 +24,9 @@ __all__ = ["main"]
 
 _TOKENIZER = "r50k_base, cl100k_base, o200k_base, a tokenizer.json, or another tokenizer file"
 _FILES = (
-    "Files are .jsonl, .ndjson or .json (one JSON object a line), .parquet, or plain text (one document a file); text "
-    "and JSON Lines may be compressed (.zst, .gz, .bz2). A quoted pattern such as 'corpus/**/*.jsonl' is expanded."
+    "Files are .jsonl, .ndjson or .json (one JSON object a line), .parquet, .arrow, .csv, .tsv, or plain text (one "
+    "document a file); text, JSON Lines and CSV may be compressed (.zst, .gz, .bz2). A quoted pattern such as "
+    "'corpus/**/*.jsonl' is expanded, and addresses such as s3://bucket/corpus/*.parquet are read."
 )
 
 

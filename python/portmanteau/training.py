@@ -66,8 +66,8 @@ def train_bpe(
     ``max_token_bytes`` counts the bytes of the new token itself.
 
     Args:
-        files: Paths and glob patterns of text, JSON Lines or Parquet files, compressed or not; see
-            :mod:`portmanteau.reading`.
+        files: Paths, glob patterns and addresses of text, JSON Lines, CSV, Parquet or Arrow files, compressed or not;
+            see :mod:`portmanteau.reading`.
         texts: Instead of files, an iterable of ``str`` or UTF-8 ``bytes``, or an Arrow string column.
         counts: Instead of text, folders that :func:`count_units` has written.
         vocab_size: The number of ids: special tokens, single bytes and new tokens.
@@ -86,7 +86,7 @@ def train_bpe(
             values, as tiktoken and rustbpe do.
         unit: ``"line"`` pretokenizes each line with its newline by itself, as Hugging Face's ``train(files)``
             does, so that no token goes on after a newline; ``"document"`` pretokenizes whole documents.
-        text_column: The key or column of the text in JSON Lines and Parquet files.
+        text_column: The key or column of the text, in all files but those of plain text.
         weights: By path or pattern of files: how often their documents count. Other files count once. Decimals
             are taken as they are written, so counts are exact.
         byte_limit: About so many bytes of text (an ``int``, or such as ``"10GB"``): each document is drawn with
@@ -496,8 +496,8 @@ class _Asked:
             options["tokenizer"] = self.base.fingerprint
         text: dict[str, Any]
         if self.files is not None:
-            states = [(str(Path(file).absolute()), Path(file).stat()) for file in reading.expand(self.files)]
-            text = {"files": [(file, state.st_size, state.st_mtime_ns) for file, state in states]}
+            states = [(_named(file), reading.file_state(file)) for file in reading.expand(self.files)]
+            text = {"files": [(file, state.n_bytes, state.modified_ns) for file, state in states]}
         elif folders:
             text = {"counts": [(str(folder.path.absolute()), folder.fingerprint) for folder in folders]}
         else:
@@ -554,10 +554,17 @@ class _Asked:
             if options[name] is not None:
                 options[name] = os.fspath(options[name])
         if self.weights is not None:
-            options["weights"] = dict(self.weights)
+            options["weights"] = {
+                reading.without_secrets(path): weight for path, weight in self.weights.items()
+            }
         if self.base is not None:
             options["tokenizer"] = repr(self.base)
         return Recorder(self.report, options | {"threads": n_threads}, seed=self.seed)
+
+
+def _named(file: str) -> str:
+    """What a checkpoint knows a file by: an address without secrets, or the absolute path."""
+    return reading.without_secrets(file) if reading.is_address(file) else str(Path(file).absolute())
 
 
 def _train(asked: _Asked) -> Tokenizer:
