@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from portmanteau.packing.arguments import Int64Array, Shard, Uint32Array
+    from portmanteau.store.exporting import ExportFormat
     from portmanteau.store.plans import DatasetPlan
     from portmanteau.tokenizer import Tokenizer
 
@@ -268,6 +269,54 @@ class Dataset:
         from portmanteau.store import plans
 
         return plans.names(self)
+
+    # ── for other libraries ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        format: ExportFormat,  # noqa: A002 - what it is called everywhere
+        *,
+        bos_id: int | None = None,
+        eos_id: int | None = None,
+        channels: Sequence[str] | None = None,
+        around: Mapping[str, float] | None = None,
+        replace: bool = False,
+        progress: bool = True,
+    ) -> None:
+        """Writes the documents in a format of another library, each a row, in order.
+
+        The files appear when they are complete, and the same export gives the same bytes.
+
+        Args:
+            path: What to write: a folder, for ``"nanogpt"`` a file, and for ``"megatron"`` a prefix.
+            format: ``"megatron"``, ``"arrow"``, ``"parquet"``, ``"numpy"``, ``"mds"`` or ``"nanogpt"``; what each holds
+                is in ``docs/guide/exporting.md``.
+            bos_id: If given, a token before every document that is not empty.
+            eos_id: If given, a token after every document that is not empty.
+            channels: What goes along of what lies beside the ids; all of it if None.
+            around: By channel, the value of a BOS or EOS; 0 if not given, and -100 in ``labels``.
+            replace: Whether to write over an export that is there.
+            progress: Whether to show progress on a terminal.
+
+        Raises:
+            FileError: There is something at the path already, or it cannot be written.
+            UnsupportedError: The format cannot hold this; the message says what.
+            PackingError: An id is not below the size of the vocabulary.
+
+        O(tokens); memory is that of a few chunks of 16 MB, a shard of 64 MB for ``"mds"``, and a few numbers a row.
+
+        >>> import numpy as np
+        >>> import portmanteau as pm
+        >>> tokenizer = pm.Tokenizer.load("o200k_base")
+        >>> dataset = pm.write_dataset(tokenizer.encode_batch(["by the way", "off we go"]), "store", tokenizer)
+        >>> dataset.export("flat.bin", "nanogpt", eos_id=199999)
+        >>> np.fromfile("flat.bin", np.uint32)
+        array([  2345,    290,   2006, 199999,   2864,    581,    810, 199999], dtype=uint32)
+        """
+        from portmanteau.store import exporting
+
+        exporting.export_documents(self, path, format, bos_id, eos_id, channels, around, replace, progress)
 
     # ── proofs ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from portmanteau.packing.arguments import Int64Array
+    from portmanteau.store.exporting import ExportFormat
 
 PLAN_FORMAT = "portmanteau dataset plan"
 
@@ -181,6 +183,50 @@ class DatasetPlan:
         out = np.empty(packed.input_ids.shape, bits)
         _rust.fill_values(packed, shards, self.plan.document_lengths, around_bits, pad_bits, out)
         return out.view(dtype)
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        format: ExportFormat,  # noqa: A002 - what it is called everywhere
+        *,
+        channels: Sequence[str] | None = None,
+        around: Mapping[str, float] | None = None,
+        replace: bool = False,
+        progress: bool = True,
+    ) -> None:
+        """Writes the packed sequences in a format of another library, each a row, in the order of the plan.
+
+        The files appear when they are complete, and the same export gives the same bytes.
+
+        Args:
+            path: What to write: a folder, and for ``"megatron"`` a prefix.
+            format: ``"megatron"``, ``"arrow"``, ``"parquet"``, ``"numpy"`` or ``"mds"``; what each holds is in
+                ``docs/guide/exporting.md``.
+            channels: What goes along of what lies beside the ids; all of it if None.
+            around: By channel, the value of a BOS or EOS; 0 if not given, and -100 in ``labels``.
+            replace: Whether to write over an export that is there.
+            progress: Whether to show progress on a terminal.
+
+        Raises:
+            FileError: There is something at the path already, or it cannot be written.
+            UnsupportedError: The format cannot hold this; the message says what.
+
+        O(positions); memory is that of a few chunks of 16 MB, a shard of 64 MB for ``"mds"``, and a few numbers a
+        sequence and a piece.
+
+        >>> import numpy as np
+        >>> import portmanteau as pm
+        >>> tokenizer = pm.Tokenizer.load("o200k_base")
+        >>> dataset = pm.write_dataset(tokenizer.encode_batch(["by the way", "off we go"]), "store", tokenizer)
+        >>> dataset.pack(8).export("arrays", "numpy")
+        >>> np.load("arrays/input_ids.npy", mmap_mode="r")
+        memmap([[2345,  290, 2006, 2864,  581,  810,    0,    0]], dtype=uint32)
+        >>> np.load("arrays/seq_lengths.npy")
+        array([3, 3], dtype=uint32)
+        """
+        from portmanteau.store import exporting
+
+        exporting.export_sequences(self, path, format, channels, around, replace, progress)
 
 
 def _path(dataset: Dataset, name: str, ending: str) -> Path:
