@@ -19,6 +19,7 @@ from typing import Any, get_args
 from portmanteau import _rust, commands
 from portmanteau.errors import Error
 from portmanteau.packing.planning import LongDocuments, Strategy
+from portmanteau.store.exporting import command as exporting
 
 __all__ = ["main"]
 
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_prepare(subparsers)
     _add_pack(subparsers)
     _add_verify(subparsers)
+    _add_export(subparsers)
     _add_inspect(subparsers)
     _add_bench(subparsers)
     return parser
@@ -455,6 +457,13 @@ def _add_prepare(subparsers: Any) -> None:
         "--shard-index", type=_count, default=0, metavar="I", help="which job this is, from 0 on (default: 0)"
     )
     _add_threads_option(parser)
+
+
+def _add_export(subparsers: Any) -> None:
+    parser = _command(
+        subparsers, "export", exporting.run, exporting.SUMMARY, exporting.DESCRIPTION, exporting.EXAMPLE
+    )
+    exporting.add_arguments(parser)
 
 
 def _add_verify(subparsers: Any) -> None:

@@ -176,14 +176,14 @@ def _pack_dataset(arguments: argparse.Namespace) -> None:
     ids: dict[str, int | None] = {}
     for name in ("bos", "eos"):
         token = getattr(arguments, f"{name}_token")
-        ids[f"{name}_id"] = None if token is None else _token_id(dataset, token)
+        ids[f"{name}_id"] = None if token is None else token_id(dataset, token)
         if options[name] and token is None:
             raise UnsupportedError(
                 f"--{name} leaves room for a token of the dataset; name it with --{name}-token"
             )
         if not options[name]:  # the token says that there is one
             del options[name]
-    pad_id = 0 if arguments.pad_token is None else _token_id(dataset, arguments.pad_token)
+    pad_id = 0 if arguments.pad_token is None else token_id(dataset, arguments.pad_token)
     plan = dataset.pack(
         arguments.capacity, name=arguments.name, pad_id=pad_id, replace=arguments.replace, **ids, **options
     )
@@ -192,7 +192,7 @@ def _pack_dataset(arguments: argparse.Namespace) -> None:
     _show_plan(arguments, plan.plan, file_format)
 
 
-def _token_id(dataset: store.Dataset, token: str) -> int:
+def token_id(dataset: store.Dataset, token: str) -> int:
     special = dataset.tokenizer.special_tokens
     if token in special:
         return special[token]

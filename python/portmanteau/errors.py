@@ -57,7 +57,7 @@ class VocabularyError(Error, ValueError):
 
 
 class UnsupportedError(Error, ValueError):
-    """A tokenizer uses a feature that Portmanteau does not implement; the message names it."""
+    """A tokenizer uses what Portmanteau does not implement, or a format cannot hold what is to be written."""
 
 
 class PatternError(Error, ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from portmanteau.commands import _token_id, tell
+from portmanteau.commands import tell, token_id
 from portmanteau.store.dataset import Dataset
 from portmanteau.store.exporting.formats import FORMATS
 
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     }
     if arguments.plan is None:
         ids: dict[str, Any] = {
-            name: _token_id(dataset, token) for name, token in tokens.items() if token is not None
+            name: token_id(dataset, token) for name, token in tokens.items() if token is not None
         }
         dataset.export(arguments.output, arguments.format, **ids, **options)
         what = f"{dataset.n_documents:,} documents"
