@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
+import numbers
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -44,6 +45,12 @@ class Feed(Protocol):
 
     plans: Sequence[DatasetPlan]
     """All plans that it takes samples of."""
+    batch_sizes: frozenset[int]
+    """All that :meth:`batch_size` may say."""
+
+    @property
+    def changes(self) -> int:
+        """How often its steps were given other shares; what was made ahead of them by then does not hold."""
 
     @property
     def n_steps(self) -> int | None:
@@ -89,9 +96,19 @@ def sequences_of(plan: DatasetPlan, first: int, count: int, seed: int, shuffle: 
     return np.concatenate(found) if found else np.empty(0, np.int64)
 
 
+def identity(plan: DatasetPlan) -> tuple[object, ...]:
+    """What decides the ids of every sequence of a plan. Plans of one fingerprint may be of different text."""
+    return plan.dataset.fingerprint, plan.fingerprint, plan.pad_id, plan.bos_id, plan.eos_id
+
+
 def digest(*parts: object) -> str:
     """SHA-256 over what parts say of themselves, in 64 hexadecimal digits."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def real(value: Any) -> float:
+    """A real number of any type as a float; NaN if it is none, which no comparison holds for."""
+    return float(value) if not isinstance(value, bool) and isinstance(value, numbers.Real) else math.nan
 
 
 def checked_step(step: int, n_steps: int | None) -> int:
@@ -125,15 +142,21 @@ class Epochs:
         Args:
             plan: The plan.
             batch_size: How many sequences a step takes, in all ranks together.
-            epochs: How often every sequence is taken; a fraction of them the last time if it is no whole number.
-                Without end if ``None``.
+            epochs: How often every sequence is taken. If it is no whole number, the last time some are, to the nearest
+                sequence. Without end if ``None``.
 
         Raises:
             PackingError: A number cannot be, or the plan has no sequences.
         """
         self.plans: Sequence[DatasetPlan] = [plan]
         self._batch_size = integer("batch_size", batch_size, 1, 2**31)
+        self.batch_sizes = frozenset([self._batch_size])
         self._n_samples = sample_limit(plan, epochs)
+
+    @property
+    def changes(self) -> int:
+        """None: steps stay what they are."""
+        return 0
 
     @property
     def n_steps(self) -> int | None:
@@ -157,7 +180,7 @@ class Epochs:
 
     def fingerprint(self) -> str:
         """SHA-256 of the plan and the numbers."""
-        return digest("epochs", self.plans[0].fingerprint, self._batch_size, self._n_samples)
+        return digest("epochs", identity(self.plans[0]), self._batch_size, self._n_samples)
 
     def state(self, step: int) -> dict[str, Any]:  # noqa: ARG002 - other feeds need it
         """Nothing: all follows from the step."""
@@ -168,7 +191,7 @@ class Epochs:
 
 
 def sample_limit(plan: DatasetPlan, epochs: float | None) -> int | None:
-    """How many samples so many epochs of a plan are.
+    """How many samples so many epochs of a plan are: the nearest whole number above 0.
 
     Raises:
         PackingError: The plan has no sequences, or the number cannot be.
@@ -177,16 +200,18 @@ def sample_limit(plan: DatasetPlan, epochs: float | None) -> int | None:
         raise PackingError(f"{plan!r} has no sequences; pack documents that are not empty")
     if epochs is None:
         return None
-    if isinstance(epochs, bool) or not isinstance(epochs, (int, float)) or not 0 < epochs < 1e9:
+    if not 0 < real(epochs) < 1e9:
         raise PackingError(f"epochs is {epochs!r}; it must be a number above 0, or None for no end")
-    return math.ceil(epochs * plan.n_sequences)
+    return max(1, round(real(epochs) * plan.n_sequences))
 
 
 class Curriculum:
     """Feeds one after the other, each for a number of steps: sequences that grow, or cycle through lengths.
 
-    A feed that comes again goes on where it stopped. So GrowLength is a list of plans of growing capacity, and the
-    cycles of Dataset Decomposition are the list of their buckets, several times over.
+    A feed that comes again goes on where it stopped; another feed of the same plan begins with its first sample. So
+    GrowLength is a list of plans of growing capacity, and the cycles of Dataset Decomposition are the list of their
+    buckets, several times over. Steps of a feed, such as those of the phases of a :class:`Mixture`, are those that it
+    gives.
 
     Source: Jin et al., GrowLength, arXiv 2310.00576; Pouransari et al., Dataset Decomposition, arXiv 2405.13226.
 
@@ -215,6 +240,7 @@ class Curriculum:
         if not self._stages:
             raise PackingError("a curriculum needs a stage; give pairs of a feed and its number of steps")
         self.plans: Sequence[DatasetPlan] = [plan for feed in self._feeds for plan in feed.plans]
+        self.batch_sizes = frozenset().union(*(feed.batch_sizes for feed in self._feeds))
         self._first_plans = list(itertools.accumulate((len(feed.plans) for feed in self._feeds), initial=0))
         for number, feed in enumerate(self._feeds):
             asked = sum(steps for of_stage, steps in self._stages if of_stage == number)
@@ -223,6 +249,11 @@ class Curriculum:
                     f"feed {number} is to give {asked} steps and has {feed.n_steps}; give it more epochs"
                 )
                 raise PackingError(message)
+
+    @property
+    def changes(self) -> int:
+        """Those of all feeds."""
+        return sum(feed.changes for feed in self._feeds)
 
     @property
     def n_steps(self) -> int:

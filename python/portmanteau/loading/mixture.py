@@ -4,7 +4,8 @@ Weights are shares of *tokens*. A row of a plan has as many tokens as its sequen
 share of a source is proportional to its weight divided by that. Every source is owed rows. A step adds to that of each
 its share of the batch, gives each the whole rows that it is owed, and the rows that are left to those with the largest
 rest; what a source got is taken off that. So after any number of steps no source is more than a few rows from its
-share, and a source that has reached its limit leaves its part to the others.
+share, and a source that has reached its limit leaves its part to the others. All sums are rounded once, by
+``math.fsum``: ``sum`` rounds otherwise in other versions of Python, and a row would go to another source.
 
 A step depends on those before it through what is owed alone; that is kept for every 1,024th step that was reached.
 """
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from portmanteau.errors import PackingError
-from portmanteau.loading.feeds import Share, checked_step, digest, sample_limit
+from portmanteau.loading.feeds import Share, checked_step, digest, identity, real, sample_limit
 from portmanteau.packing.arguments import integer
 
 if TYPE_CHECKING:
@@ -73,19 +74,28 @@ class Mixture:
                 again and again. The mixture ends when all sources have.
 
         Raises:
-            PackingError: There is no source, weights are of others, or none is above 0; the plans differ in format.
+            PackingError: There is no source, weights are of others, or none is above 0; the plans differ in format or
+                tokenizer.
         """
         if not plans:
             raise PackingError("a mixture needs a source; give plans by name")
         self._names = list(plans)
         self.plans: Sequence[DatasetPlan] = list(plans.values())
         for name, plan in plans.items():
-            if plan.plan.format != self.plans[0].plan.format:
+            first = self.plans[0]
+            if (plan.plan.format, plan.capacity) != (first.plan.format, first.capacity):
                 raise PackingError(
                     f"the plans of {name!r} and {self._names[0]!r} differ in capacity, BOS and EOS or alignment; pack "
                     "all sources alike"
                 )
+            tokenizers = [each.dataset.manifest.tokenizer["fingerprint"] for each in (plan, first)]
+            if tokenizers[0] != tokenizers[1]:
+                raise PackingError(
+                    f"the ids of {name!r} and {self._names[0]!r} are of different tokenizers; prepare both with one"
+                )
         self._batch_size = integer("batch_size", batch_size, 1, 2**31)
+        self.batch_sizes = frozenset([self._batch_size])
+        self.changes = 0
         unknown = sorted(set(epochs or {}) - set(plans))
         if unknown:
             raise PackingError(f"epochs names {unknown[0]!r}; the sources are {', '.join(self._names)}")
@@ -112,12 +122,14 @@ class Mixture:
     def weights(self, step: int) -> dict[str, float]:
         """The weights of a step, as shares that add up to 1."""
         shares = self._weights(step)
-        return dict(zip(self._names, [share / sum(shares) for share in shares], strict=True))
+        total = math.fsum(shares)
+        return dict(zip(self._names, [share / total for share in shares], strict=True))
 
     def set_weights(self, weights: Weights, *, from_step: int) -> None:
         """Gives all steps from one on other weights; those before it stay as they were.
 
-        The phases are part of the state of a loader, so a training that is resumed has them too.
+        The phases are part of the state of a loader, so a training that is resumed has them too. Call it on all ranks,
+        with a step that none of them has taken yet, such as the ``step`` of a loader.
 
         Raises:
             PackingError: The weights cannot be; a phase begins later; or the weights are a function.
@@ -126,6 +138,7 @@ class Mixture:
             raise PackingError("the weights are a function of the step; let it give others")
         self._add_phase(integer("from_step", from_step, 0, 2**62), weights)
         self._forget(from_step)
+        self.changes += 1
 
     def _add_phase(self, first_step: int, weights: Weights) -> None:
         if self._phases and first_step < self._phases[-1][0]:
@@ -142,13 +155,17 @@ class Mixture:
             raise PackingError(
                 f"weights and sources differ in {unknown[0]!r}; give a weight for each of {', '.join(self._names)}"
             )
-        values = [weights[name] for name in self._names]
+        values = [real(weights[name]) for name in self._names]
         for name, value in zip(self._names, values, strict=True):
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-                raise PackingError(f"the weight of {name!r} is {value!r}; it must be a number from 0 on")
+            if not 0 <= value < math.inf:
+                raise PackingError(
+                    f"the weight of {name!r} is {weights[name]!r}; it must be a number from 0 on"
+                )
         if not any(values):
             raise PackingError("all weights are 0; give a source a weight above it")
-        return [float(value) for value in values]
+        # A power of two changes no share, and keeps their sum finite.
+        _, exponent = math.frexp(max(values))
+        return [math.ldexp(value, -exponent) for value in values]
 
     def _weights(self, step: int) -> list[float]:
         if self._function is not None:
@@ -169,7 +186,7 @@ class Mixture:
             return None
         if self._n_steps is None:
             step = 0
-            while any(self._counts(step, *self._copy_before(step))):
+            while any(self._counts_of(step)):
                 step += 1
             self._n_steps = step
         return self._n_steps
@@ -180,10 +197,7 @@ class Mixture:
 
     def shares(self, step: int) -> list[Share]:
         """What a step takes; see :class:`Feed`."""
-        if step < 0:
-            checked_step(step, None)
-        state = self._before(step)
-        counts = self._counts(step, list(state.owed), state.samples)
+        counts = self._counts_of(checked_step(step, None))
         if not any(counts):
             raise IndexError(
                 f"there is no step {step}: no source with a weight has a sequence left; allow more epochs, "
@@ -191,7 +205,7 @@ class Mixture:
             )
         return [
             Share(plan, first, count)
-            for plan, (first, count) in enumerate(zip(state.samples, counts, strict=True))
+            for plan, (first, count) in enumerate(zip(self._before(step).samples, counts, strict=True))
             if count
         ]
 
@@ -199,16 +213,16 @@ class Mixture:
         """How many samples of each plan all steps before this one took."""
         return list(self._before(step).samples)
 
-    def _copy_before(self, step: int) -> tuple[list[float], list[int]]:
+    def _counts_of(self, step: int) -> list[int]:
         state = self._before(step)
-        return list(state.owed), list(state.samples)
+        return self._counts(step, list(state.owed), state.samples)
 
     def _before(self, step: int) -> _State:
         """The state before a step, from the last one before it that is known."""
         known, state = self._latest
-        if known > step:
-            known = max(reached for reached in self._snapshots if reached <= step)
-            state = self._snapshots[known]
+        if not known <= step < known + SNAPSHOT_STEPS:
+            reached = (pair for pair in (self._latest, *self._snapshots.items()) if pair[0] <= step)
+            known, state = max(reached, key=lambda pair: pair[0])
         owed, samples = list(state.owed), list(state.samples)
         for earlier in range(known, step):
             if earlier % SNAPSHOT_STEPS == 0:
@@ -230,7 +244,7 @@ class Mixture:
             for weight, tokens, left in zip(self._weights(step), self._tokens_per_row, room, strict=True)
         ]
         room = [left if share else 0 for left, share in zip(room, rows, strict=True)]
-        n_rows, total = min(self._batch_size, sum(room)), sum(rows)
+        n_rows, total = min(self._batch_size, sum(room)), math.fsum(rows)
         for source, share in enumerate(rows):
             owed[source] += n_rows * share / total if total else 0.0
         counts = [max(0, min(math.floor(due), left)) for due, left in zip(owed, room, strict=True)]
@@ -253,8 +267,8 @@ class Mixture:
 
     def fingerprint(self) -> str:
         """SHA-256 of the plans, their limits and the size of a batch. Weights are part of the state."""
-        plans = [(name, plan.fingerprint) for name, plan in zip(self._names, self.plans, strict=True)]
-        return digest("mixture", plans, self._limits, self._batch_size)
+        plans = [(name, identity(plan)) for name, plan in zip(self._names, self.plans, strict=True)]
+        return digest("mixture", plans, self._limits, self._batch_size, self._function is not None)
 
     def state(self, step: int) -> dict[str, Any]:
         """The phases, and what is owed before a step."""
@@ -268,11 +282,13 @@ class Mixture:
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Goes on where another mixture of this fingerprint was, with the weights that it had."""
-        self._phases = [(int(first), [float(each) for each in weights]) for first, weights in state["phases"]]
         reached = _State([float(each) for each in state["owed"]], [int(each) for each in state["samples"]])
+        step = int(state["step"])
+        self._phases = [(int(first), [float(each) for each in weights]) for first, weights in state["phases"]]
         self._forget(0)
-        self._latest = int(state["step"]), reached
-        self._snapshots[self._latest[0]] = reached
+        self._latest = step, reached
+        self._snapshots[step] = reached
+        self.changes += 1
 
     def _forget(self, step: int) -> None:
         """What was found for steps after this one does not hold any more."""
