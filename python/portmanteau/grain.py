@@ -53,7 +53,8 @@ class PackedSource:
         """
         self.plan = plan
         """What the sequences are of."""
-        self._format = RowFormat(tuple(arrays), tuple(channels), loss_on, dtype, [plan])
+        self._format = RowFormat(tuple(arrays), tuple(channels), loss_on, dtype)
+        self._format.check([plan])
 
     def __len__(self) -> int:
         """Number of sequences."""

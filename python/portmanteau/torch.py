@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -79,7 +79,8 @@ class PackedDataset(data.Dataset[Tensors]):
         """
         self.plan = plan
         """What the sequences are of."""
-        self._format = RowFormat(tuple(arrays), tuple(channels), loss_on, dtype, [plan])
+        self._format = RowFormat(tuple(arrays), tuple(channels), loss_on, dtype)
+        self._format.check([plan])
 
     def __len__(self) -> int:
         """Number of sequences."""
@@ -155,41 +156,43 @@ class StreamingDataset(data.IterableDataset[Tensors]):
             PackingError: As there.
             FileError: As there.
         """
-        self._arguments, self._options = arguments, options
-        self._whole = TextLoader(*arguments, **options)
+        self._beginning = TextLoader(*arguments, **options)
         self._state: Any = None
         self._running: TextLoader | None = None
 
     @property
     def n_lanes(self) -> int:
         """How many lanes this rank has: so many workers are of use."""
-        return self._whole.n_lanes // self._whole.world_size
+        return self._beginning.n_lanes // self._beginning.world_size
 
     @property
     def rows_per_lane(self) -> int:
         """How many rows of a batch come from one lane."""
-        return self._whole.rows_per_lane
+        return self._beginning.rows_per_lane
 
-    def loader(self, worker: int = 0, n_workers: int = 1) -> TextLoader:
-        """A loader of the rows of a worker, from where the state that was loaded says on."""
-        loader = TextLoader(*self._arguments, **self._options, worker=worker, n_workers=n_workers)
+    def loader(self) -> TextLoader:
+        """A loader of the rows of this worker, from where the state that was loaded says on.
+
+        Raises:
+            PackingError: As for :meth:`load_state_dict`.
+        """
+        info = data.get_worker_info()
+        worker, n_workers = (info.id, info.num_workers) if info else (0, 1)
+        loader = self._beginning.of_worker(worker, n_workers)
         if self._state is not None:
             loader.load_state_dict(self._state)
         return loader
 
     def __iter__(self) -> Iterator[Tensors]:
-        """The batches of this worker."""
-        info = data.get_worker_info()
-        self._running = self.loader(info.id, info.num_workers) if info else self.loader()
+        """The batches of this worker. Where they have ended, the next iteration begins from the beginning."""
+        self._running = self.loader()
         for batch in self._running:
             yield tensors(batch)
         self._running = self._state = None
 
     def state_dict(self) -> dict[str, Any]:
         """Where this worker is: the step, and two numbers for each of its lanes."""
-        if self._running is not None:
-            return self._running.state_dict()
-        return dict(self._state) if isinstance(self._state, Mapping) else self._whole.state_dict()
+        return (self._running or self.loader()).state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
         """Goes on where others were; a list of states where the number of ranks or workers has changed.
@@ -201,7 +204,7 @@ class StreamingDataset(data.IterableDataset[Tensors]):
             self._state = dict(state)
         else:
             self._state = [dict(each) for each in state]
-            self._whole.load_state_dict(self._state)
+        self._running = None
 
 
 class _Steps(data.Dataset[Tensors]):
@@ -214,17 +217,27 @@ class _Steps(data.Dataset[Tensors]):
         return tensors(self._loader.batch_at(step))
 
 
-class _WithState(data.IterableDataset[tuple[Tensors, dict[str, Any]]]):
-    """The batches of a worker's lanes, each with the state behind it."""
+class _WithState(data.IterableDataset["_OfWorker"]):
+    """The batches of a worker's lanes, without end: where the lanes have ended, of empty rows."""
 
     def __init__(self, dataset: StreamingDataset) -> None:
         self._dataset = dataset
 
-    def __iter__(self) -> Iterator[tuple[Tensors, dict[str, Any]]]:
-        info = data.get_worker_info()
-        loader = self._dataset.loader(info.id, info.num_workers) if info else self._dataset.loader()
+    def __iter__(self) -> Iterator[_OfWorker]:
+        loader = self._dataset.loader()
         for batch in loader:
-            yield tensors(batch), loader.state_dict()
+            yield _OfWorker(tensors(batch), loader.state_dict(), False)
+        while True:
+            yield _OfWorker(tensors(loader.no_batch()), loader.state_dict(), True)
+
+
+class _OfWorker(NamedTuple):
+    """What a worker has of a step."""
+
+    batch: Tensors
+    state: dict[str, Any]
+    """Where its lanes are behind the batch."""
+    has_ended: bool
 
 
 class DataLoader:
@@ -270,14 +283,11 @@ class DataLoader:
                 f"{type(source).__name__} cannot be loaded; give a portmanteau.Loader or a StreamingDataset"
             )
         self._source = source
-        self._options: dict[str, Any] = {
-            "batch_size": None,
-            "pin_memory": pin_memory,
-            "worker_init_fn": worker_init_fn,
-        }
+        self._pin_memory = pin_memory
+        self._options: dict[str, Any] = {"batch_size": None, "worker_init_fn": worker_init_fn}
         if isinstance(source, StreamingDataset):
             num_workers = min(num_workers, source.n_lanes)
-            self._states: list[dict[str, Any]] = [source.state_dict()]
+            self._state = source.loader().state_dict()
         if num_workers:
             self._options |= {
                 "prefetch_factor": prefetch_factor,
@@ -304,46 +314,54 @@ class DataLoader:
         )
 
     def _of_loader(self, loader: Loader) -> Iterator[Tensors]:
-        n_steps = loader.feed.n_steps
-        steps = itertools.count(loader.step) if n_steps is None else range(loader.step, n_steps)
-        batches = data.DataLoader(
-            _Steps(loader), sampler=_Endless(steps), num_workers=self._n_workers, **self._options
-        )
-        for batch in batches:
-            loader.step += 1
-            yield batch
+        changes = None
+        while (n_steps := loader.feed.n_steps) is None or loader.step < n_steps:
+            step, changes = loader.step, loader.feed.changes
+            steps = itertools.count(step) if n_steps is None else range(step, n_steps)
+            for batch in data.DataLoader(
+                _Steps(loader),
+                sampler=_Endless(steps),
+                num_workers=self._n_workers,
+                pin_memory=self._pin_memory,
+                **self._options,
+            ):
+                step += 1
+                loader.step = step
+                yield batch
+                if (loader.step, loader.feed.changes) != (step, changes):
+                    # The caller went to another step or changed weights: what workers have made ahead does not hold.
+                    break
 
     def _of_lanes(self, dataset: StreamingDataset) -> Iterator[Tensors]:
-        batches = data.DataLoader(_WithState(dataset), num_workers=self._n_workers, **self._options)
         n_workers = max(self._n_workers, 1)
-        items = iter(batches)
-        while of_step := list(itertools.islice(items, n_workers)):
-            self._states = [state for _, state in of_step]
-            yield self._together([batch for batch, _ in of_step], dataset)
+        dataset.load_state_dict([self._state])
+        items = iter(data.DataLoader(_WithState(dataset), num_workers=self._n_workers, **self._options))
+        while True:
+            of_step = list(itertools.islice(items, n_workers))
+            if all(each.has_ended for each in of_step):
+                return
+            lanes: dict[str, Any] = {}
+            for each in of_step:
+                lanes |= each.state["lanes"]
+            self._state = {**self._state, "step": self._state["step"] + 1, "lanes": lanes}
+            yield self._together([each.batch for each in of_step], dataset)
 
-    @staticmethod
-    def _together(of_workers: Sequence[Tensors], dataset: StreamingDataset) -> Tensors:
+    def _together(self, of_workers: Sequence[Tensors], dataset: StreamingDataset) -> Tensors:
         """The rows of all workers: lane i of the rank is that of worker ``i % n``, at place ``i // n``."""
-        if len(of_workers) == 1:
-            return of_workers[0]
         n_workers, rows = len(of_workers), dataset.rows_per_lane
         together = {}
-        for name in of_workers[0]:
-            lanes = [
-                of_workers[lane % n_workers][name].narrow(0, lane // n_workers * rows, rows)
-                for lane in range(dataset.n_lanes)
-            ]
-            together[name] = torch.cat(lanes)
+        for name, of_first in of_workers[0].items():
+            shape = dataset.n_lanes * rows, of_first.shape[1]
+            batch = torch.empty(shape, dtype=of_first.dtype, pin_memory=self._pin_memory)
+            of_lanes = batch.view(dataset.n_lanes, rows, -1)
+            for worker, of_worker in enumerate(of_workers):
+                of_lanes[worker::n_workers] = of_worker[name].view(-1, rows, shape[1])
+            together[name] = batch
         return together
 
     def state_dict(self) -> dict[str, Any]:
         """Where the batches that were given end."""
-        if isinstance(self._source, Loader):
-            return self._source.state_dict()
-        lanes: dict[str, Any] = {}
-        for state in self._states:
-            lanes |= state["lanes"]
-        return {**self._states[0], "lanes": lanes}
+        return self._source.state_dict() if isinstance(self._source, Loader) else dict(self._state)
 
     def load_state_dict(self, state: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
         """Goes on where others were.
@@ -358,8 +376,8 @@ class DataLoader:
         if isinstance(self._source, Loader):
             self._source.load_state_dict(state)  # type: ignore[arg-type]
             return
-        self._source.load_state_dict(state if not isinstance(state, Mapping) else [state])
-        self._states = [self._source._whole.state_dict()]
+        self._source.load_state_dict(state)
+        self._state = self._source.loader().state_dict()
 
 
 class _Endless(data.Sampler[int]):

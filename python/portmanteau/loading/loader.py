@@ -9,8 +9,8 @@ import numpy as np
 
 from portmanteau import _rust
 from portmanteau.errors import PackingError
-from portmanteau.loading.feeds import Epochs, Feed, sequences_of
-from portmanteau.loading.rows import ARRAYS, RowFormat, empty_rows, gathered
+from portmanteau.loading.feeds import Epochs, Feed, digest, sequences_of
+from portmanteau.loading.rows import RowFormat, gathered
 from portmanteau.packing.arguments import integer
 from portmanteau.store.plans import DatasetPlan
 
@@ -95,25 +95,18 @@ class Loader:
         self.step = 0
         """The step that the iteration gives next."""
         self._shuffle = shuffle
-        unknown = sorted(set(arrays) - set(ARRAYS))
-        if unknown or not arrays:
-            raise PackingError(f"arrays are {list(arrays)}; choose from {', '.join(ARRAYS)}")
-        self._format = RowFormat(tuple(arrays), tuple(channels), loss_on, dtype, self.feed.plans)
-        self.rows_per_rank(0)
+        self._format = RowFormat(tuple(arrays), tuple(channels), loss_on, dtype)
+        self._format.check(self.feed.plans)
+        for size in sorted(self.feed.batch_sizes):
+            if size % self.world_size:
+                raise PackingError(
+                    f"batches of {size} rows cannot be shared by {self.world_size} ranks; choose a multiple of the "
+                    "number of ranks"
+                )
 
     def rows_per_rank(self, step: int) -> int:
-        """How many rows a batch of this step has.
-
-        Raises:
-            PackingError: The rows of the step cannot be shared out evenly.
-        """
-        rows, left = divmod(self.feed.batch_size(step), self.world_size)
-        if left:
-            raise PackingError(
-                f"batches of {self.feed.batch_size(step)} rows cannot be shared by {self.world_size} ranks; choose a "
-                "multiple of the number of ranks"
-            )
-        return rows
+        """How many rows a batch of this step has."""
+        return self.feed.batch_size(step) // self.world_size
 
     def __len__(self) -> int:
         """Number of steps, those before :attr:`step` included.
@@ -133,7 +126,7 @@ class Loader:
         Returns:
             Arrays ``[rows, width]`` by name: ``input_ids`` of the chosen dtype, ``position_ids`` and ``segment_ids``
             int32, ``labels`` int64 (not shifted, -100 where there is none), channels of theirs. The width is the
-            capacity; of a plan of buckets, the longest row. Where a feed ends within a step, the last rows are empty:
+            capacity of the plan, or the width of the bucket. Where a feed ends within a step, the last rows are empty:
             padding without labels.
 
         Raises:
@@ -142,11 +135,9 @@ class Loader:
 
         O(positions of the batch), wherever the step is.
         """
-        n_rows = self.rows_per_rank(step)
         runs, places = self._rows(step)
         of_plans = [(self.feed.plans[number], sequences) for number, sequences in runs]
-        filled = gathered(of_plans, places, self._format)
-        return empty_rows(filled, n_rows, self._format.pad_id)
+        return gathered(of_plans, places, self.rows_per_rank(step), self._format)
 
     def packed_at(self, step: int) -> PackedSequences:
         """The batch of a step as sequences, for attention kernels: see ``for_flash_attention`` and others.
@@ -157,11 +148,11 @@ class Loader:
             IndexError: There is no such step.
             PackingError: The step takes sequences of several datasets.
         """
-        runs, _ = self._rows(step)
+        runs, places = self._rows(step)
         if len(runs) != 1:
             raise PackingError(f"step {step} takes sequences of {len(runs)} datasets; use batch_at")
         number, sequences = runs[0]
-        return self.feed.plans[number].apply(sequences, dtype=self._format.dtype)
+        return self.feed.plans[number].apply(sequences[places], dtype=self._format.dtype)
 
     def sequences_at(self, step: int) -> list[tuple[int, int]]:
         """The rows of a step that this rank has, in order: the number of the plan in the feed, and the sequence.
@@ -174,7 +165,10 @@ class Loader:
         return [rows[place] for place in places.tolist()]
 
     def _rows(self, step: int) -> tuple[list[tuple[int, Int64Array]], Int64Array]:
-        """What this rank has of a step: sequences of each plan, and the order in which these rows stand."""
+        """What this rank has of a step: sequences of each plan, and the order in which these rows stand.
+
+        Plans of which it has none are left out, but where it has no row at all.
+        """
         shares = self.feed.shares(step)
         ends = np.cumsum([share.size for share in shares])
         n_rows, per_rank = int(ends[-1]), self.rows_per_rank(step)
@@ -192,6 +186,7 @@ class Loader:
                 first, count = share.first + int(of_share[0]), int(of_share[-1] - of_share[0]) + 1
                 sequences = sequences_of(plan, first, count, self.seed, self._shuffle)
                 runs.append((share.plan, sequences[of_share - of_share[0]]))
+        runs = runs or [(shares[0].plan, places)]
         back = np.empty(len(places), np.int64)
         back[order] = np.arange(len(places))
         return runs, back
@@ -199,8 +194,9 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         """The batches from :attr:`step` on, which counts along."""
         while (n_steps := self.feed.n_steps) is None or self.step < n_steps:
+            batch = self.batch_at(self.step)
             self.step += 1
-            yield self.batch_at(self.step - 1)
+            yield batch
 
     # ── accounting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -229,9 +225,10 @@ class Loader:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over all that decides the rows of every step: the feed, the seed, whether rows are shuffled."""
-        from portmanteau.loading.feeds import digest
+        """SHA-256 over what decides the rows of every step: the feed, the seed, whether rows are shuffled.
 
+        Weights of a :class:`Mixture` are part of the state instead.
+        """
         return digest(self.feed.fingerprint(), self.seed, self._shuffle)
 
     def state_dict(self) -> dict[str, Any]:
@@ -250,17 +247,22 @@ class Loader:
             PackingError: It is the state of another feed, seed or version, or none.
         """
         try:
-            version, fingerprint, step = int(state["version"]), str(state["fingerprint"]), int(state["step"])
-            of_feed = dict(state["feed"])
-        except (LookupError, TypeError, ValueError) as error:
+            version, fingerprint = int(state["version"]), str(state["fingerprint"])
+            if version != _STATE_VERSION:
+                raise PackingError(
+                    f"the state is of version {version}, and this library reads {_STATE_VERSION}"
+                )
+            if fingerprint != self.fingerprint:
+                raise PackingError(
+                    "the state is of another dataset, plan, batch_size, seed or shuffle; make the loader with those "
+                    "that it had"
+                )
+            step = int(state["step"])
+            self.feed.load_state(state["feed"])
+        except PackingError:
+            raise
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise PackingError(
-                f"this is no state of a Loader ({error}); give what state_dict returned"
+                f"this is no state of a Loader ({error!r}); give what state_dict returned"
             ) from None
-        if version != _STATE_VERSION:
-            raise PackingError(f"the state is of version {version}, and this library reads {_STATE_VERSION}")
-        if fingerprint != self.fingerprint:
-            raise PackingError(
-                "the state is of another plan, batch_size, seed or shuffle; make the loader with those that it had"
-            )
-        self.feed.load_state(of_feed)
         self.step = step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,14 +14,15 @@ from portmanteau.store.encoding import COLUMN
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from portmanteau.packing import PackedSequences
     from portmanteau.packing.arguments import Int64Array
     from portmanteau.store import DatasetPlan
 
     Batch = dict[str, npt.NDArray[Any]]
 
-#: What a batch may have, and what stands in its empty rows; ``None`` is the pad id.
-ARRAYS = {"input_ids": None, "position_ids": 0, "segment_ids": 0, "labels": -100}
+#: What a batch may have beside ids: dtypes, and what stands where no token is.
+_DTYPES = {"position_ids": "int32", "segment_ids": "int32", "labels": "int64"}
+_PADDING = {"position_ids": 0, "segment_ids": 0, "labels": -100}
+_NAMES = ("input_ids", *_DTYPES)
 
 
 @dataclass(frozen=True)
@@ -32,23 +33,45 @@ class RowFormat:
     channels: tuple[str, ...]
     loss_on: str | Sequence[str] | None
     dtype: Literal["uint32", "int32", "int64"]
-    plans: Sequence[DatasetPlan]
 
     def __post_init__(self) -> None:
-        """Raises PackingError for what a dataset does not have."""
-        for plan in self.plans:
-            missing = sorted(set(self.channels) - set(plan.dataset.channels))
-            if missing:
-                raise PackingError(
-                    f"{plan.dataset!r} has no channel {missing[0]!r}; it has {sorted(plan.dataset.channels)}"
-                )
+        """Raises PackingError for what cannot be."""
+        if not self.arrays or not set(self.arrays) <= set(_NAMES):
+            raise PackingError(f"arrays are {list(self.arrays)}; choose from {', '.join(_NAMES)}")
+        if self.dtype not in ("uint32", "int32", "int64"):
+            raise PackingError(f"dtype is {self.dtype!r}; use 'uint32', 'int32' or 'int64'")
+        taken = sorted(set(self.channels) & set(_NAMES))
+        if taken:
+            raise PackingError(
+                f"a channel has the name {taken[0]!r}, which is that of an array of every batch"
+            )
+        if self.loss_on is not None and "labels" not in self.arrays:
+            raise PackingError(f"loss_on is {self.loss_on!r}, and arrays have no labels; add them")
+
+    def check(self, plans: Sequence[DatasetPlan]) -> None:
+        """Raises PackingError for what the datasets of plans do not have."""
+        for plan in plans:
+            of_dataset, of_first = plan.dataset.channels, plans[0].dataset.channels
+            for name in self.channels:
+                if name not in of_dataset:
+                    raise PackingError(
+                        f"{plan.dataset!r} has no channel {name!r}; it has {sorted(of_dataset)}"
+                    )
+                if of_dataset[name] != of_first[name]:
+                    raise PackingError(
+                        f"channel {name!r} is {of_first[name]} in {plans[0].dataset!r} and {of_dataset[name]} in "
+                        f"{plan.dataset!r}; write both alike"
+                    )
             if self.loss_on is not None:
                 loss_columns(plan, self.loss_on)
 
-    @property
-    def pad_id(self) -> int:
-        """The id of empty rows."""
-        return self.plans[0].pad_id
+    def new(self, n_rows: int, width: int, channels: Mapping[str, str]) -> Batch:
+        """Arrays ``[rows, width]`` by name, with nothing in them; the channels are those of a dataset, with dtypes."""
+        dtypes = {"input_ids": self.dtype, **_DTYPES}
+        dtypes = {name: dtypes[name] for name in self.arrays} | {
+            name: channels[name] for name in self.channels
+        }
+        return {name: np.empty((n_rows, width), dtype) for name, dtype in dtypes.items()}
 
 
 def loss_columns(plan: DatasetPlan, loss_on: str | Sequence[str]) -> tuple[list[int], int]:
@@ -69,43 +92,45 @@ def loss_columns(plan: DatasetPlan, loss_on: str | Sequence[str]) -> tuple[list[
 
 def rows_of(plan: DatasetPlan, sequences: Int64Array, row_format: RowFormat) -> Batch:
     """Sequences of one plan as arrays ``[rows, width]`` by name. O(positions)."""
-    packed = plan.apply(sequences, dtype=row_format.dtype)
-    return arrays_of(packed, row_format, plan)
-
-
-def arrays_of(packed: PackedSequences, row_format: RowFormat, plan: DatasetPlan | None) -> Batch:
-    """Packed sequences as arrays by name; channels and losses on columns are those of a plan."""
-    batch: Batch = {}
-    for name in row_format.arrays:
-        batch[name] = packed.labels() if name == "labels" else getattr(packed, name)
-    if plan is not None:
-        for name in row_format.channels:
-            batch[name] = plan.channel(packed, name)
-        if row_format.loss_on is not None and "labels" in batch:
-            columns, last = loss_columns(plan, row_format.loss_on)
-            of_tokens = plan.channel(packed, COLUMN, around=last)
-            batch["labels"][~np.isin(of_tokens, columns)] = ARRAYS["labels"]
+    batch = row_format.new(len(sequences), plan.capacity, plan.dataset.channels)
+    write_rows(plan, sequences, row_format, batch)
     return batch
+
+
+def write_rows(plan: DatasetPlan, sequences: Int64Array, row_format: RowFormat, batch: Batch) -> None:
+    """Writes sequences of one plan into arrays ``[rows, width]``. O(positions)."""
+    out = {name: batch[name] for name in row_format.arrays}
+    packed = plan.apply(sequences, dtype=row_format.dtype, out=out)
+    for name in row_format.channels:
+        batch[name][:] = plan.channel(packed, name)
+    if row_format.loss_on is not None:
+        columns, last = loss_columns(plan, row_format.loss_on)
+        of_tokens = plan.channel(packed, COLUMN, around=last)
+        batch["labels"][~np.isin(of_tokens, columns)] = _PADDING["labels"]
 
 
 def gathered(
-    runs: Sequence[tuple[DatasetPlan, Int64Array]], places: Int64Array, row_format: RowFormat
+    runs: Sequence[tuple[DatasetPlan, Int64Array]], places: Int64Array, n_rows: int, row_format: RowFormat
 ) -> Batch:
-    """Sequences of several plans as arrays by name; row ``i`` is row ``places[i]`` of all runs, one after the other."""
-    batches = [rows_of(plan, sequences, row_format) for plan, sequences in runs]
-    if len(batches) == 1 and np.array_equal(places, np.arange(len(places))):
-        return batches[0]
-    if not batches:
-        return rows_of(row_format.plans[0], np.empty(0, np.int64), row_format)
-    return {name: np.concatenate([batch[name] for batch in batches])[places] for name in batches[0]}
+    """Sequences of several plans of one width as arrays by name, and rows that hold nothing behind them.
 
-
-def empty_rows(batch: Batch, n_rows: int, pad_id: int) -> Batch:
-    """The batch with rows added that hold nothing, so that it has ``n_rows``."""
-    for name, array in batch.items():
-        if len(array) < n_rows:
-            fill = ARRAYS.get(name, 0)
-            shape = n_rows - len(array), array.shape[1]
-            rows = np.full(shape, pad_id if fill is None else fill, array.dtype)
-            batch[name] = np.concatenate([array, rows])
+    Row ``i`` is row ``places[i]`` of all runs, one after the other. There must be a run; it may have no sequences.
+    """
+    plan = runs[0][0]
+    batch = row_format.new(n_rows, plan.capacity, plan.dataset.channels)
+    end = 0
+    for of_run, sequences in runs:
+        rows = slice(end, end + len(sequences))
+        write_rows(of_run, sequences, row_format, {name: array[rows] for name, array in batch.items()})
+        end = rows.stop
+    if not np.array_equal(places, np.arange(end)):
+        for array in batch.values():
+            array[:end] = array[places]
+    write_nothing(batch, slice(end, n_rows), plan.pad_id)
     return batch
+
+
+def write_nothing(batch: Batch, rows: slice, pad_id: int) -> None:
+    """Makes rows of a batch empty: padding without labels."""
+    for name, array in batch.items():
+        array[rows] = pad_id if name == "input_ids" else _PADDING.get(name, 0)

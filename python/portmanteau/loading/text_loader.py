@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
 
 from portmanteau import reading
 from portmanteau.errors import PackingError
 from portmanteau.loading.feeds import digest
-from portmanteau.loading.lanes import Lane, LaneText, joined
-from portmanteau.loading.rows import ARRAYS, RowFormat, arrays_of, empty_rows
+from portmanteau.loading.lanes import Lane, LaneText
+from portmanteau.loading.rows import RowFormat, write_nothing
 from portmanteau.packing import StreamPacker
 from portmanteau.packing.arguments import integer
 from portmanteau.store.encoding import DocumentEncoder
@@ -59,8 +58,6 @@ class TextLoader:
         shuffle: bool = True,
         rank: int = 0,
         world_size: int = 1,
-        worker: int = 0,
-        n_workers: int = 1,
         text_column: str = "text",
         special: str | Collection[str] = "text",
         errors: Literal["error", "replace"] = "error",
@@ -79,7 +76,8 @@ class TextLoader:
             batch_size: How many sequences a step takes, in all ranks together.
             n_lanes: How many lanes there are: a divisor of ``batch_size`` and a multiple of the number of ranks, now
                 and whenever the training goes on with another. By default the largest divisor of ``batch_size`` up to
-                64.
+                64 and the number of parts of the text. A lane keeps a few times ``window`` × ``capacity`` ids, or the
+                ids of a part if these are fewer.
             part_bytes: About how much text is packed together. A resumed lane packs up to so much again.
             epochs: How often the text comes, for one rank only, since lanes end after different numbers of rows;
                 without end if ``None``.
@@ -87,8 +85,6 @@ class TextLoader:
             shuffle: Whether parts and sequences come in a drawn order.
             rank: Which rank this is, from 0 on.
             world_size: How many ranks there are.
-            worker: Which of the workers of the rank this is: it gives the rows of every ``n_workers``-th of its lanes.
-            n_workers: How many workers the rank has.
             text_column: The column that holds the text.
             special: As for :meth:`Tokenizer.encode`.
             errors: As for :func:`portmanteau.prepare`.
@@ -104,16 +100,16 @@ class TextLoader:
         """
         self.batch_size = integer("batch_size", batch_size, 1, 2**31)
         """How many rows a step has, in all ranks together."""
+        parts = list(reading.parts(inputs, columns=[text_column], part_bytes=part_bytes))
         if n_lanes is None:
-            n_lanes = max(n for n in range(1, min(MOST_LANES, batch_size) + 1) if batch_size % n == 0)
+            most = max(1, min(MOST_LANES, batch_size, len(parts)))
+            n_lanes = max(n for n in range(1, most + 1) if batch_size % n == 0)
         self.n_lanes = integer("n_lanes", n_lanes, 1, batch_size)
         """How many lanes there are."""
         self.world_size = integer("world_size", world_size, 1, 2**31)
         """How many ranks there are."""
         self.rank = integer("rank", rank, 0, world_size - 1)
         """Which of them this is."""
-        self._n_workers = integer("n_workers", n_workers, 1, 2**31)
-        self._worker = integer("worker", worker, 0, n_workers - 1)
         if batch_size % n_lanes or n_lanes % world_size:
             raise PackingError(
                 f"{batch_size} rows, {n_lanes} lanes and {world_size} ranks: n_lanes must be a divisor of batch_size, "
@@ -125,49 +121,52 @@ class TextLoader:
                 raise PackingError(
                     "with several ranks, text ends at another step on each; leave epochs out, or prepare a dataset"
                 )
-        unknown = sorted(set(arrays) - set(ARRAYS))
-        if unknown or not arrays:
-            raise PackingError(f"arrays are {list(arrays)}; choose from {', '.join(ARRAYS)}")
         n_threads = thread_count(threads, refuse=PackingError)
         seed = integer("seed", seed, 0, 2**64 - 1)
-        StreamPacker(capacity, dtype=dtype, **packing)
+        self._format = RowFormat(tuple(arrays), (), None, dtype)
+        packer = StreamPacker(capacity, dtype=dtype, **packing)
         text = LaneText(
-            parts=list(reading.parts(inputs, columns=[text_column], part_bytes=part_bytes)),
+            parts=parts,
             columns=[text_column],
             policy=reading.Policy(errors),
             null_text=null_text,
             encoder=DocumentEncoder(tokenizer, special, 1, False, n_threads),
             capacity=capacity,
-            packing={"dtype": dtype, **packing},
+            packing=packing,
+            row_format=self._format,
             seed=seed,
             shuffle=shuffle,
             n_lanes=n_lanes,
         )
-        if len(text.parts) < n_lanes:
+        if len(parts) < n_lanes:
             raise PackingError(
-                f"the text has {len(text.parts)} parts, and {n_lanes} lanes need as many; choose fewer lanes, a "
-                "smaller part_bytes, or Parquet and uncompressed JSON Lines, which can be cut"
+                f"the text has {len(parts)} parts, and {n_lanes} lanes need as many; choose fewer lanes, a smaller "
+                "part_bytes, or Parquet and uncompressed JSON Lines, which can be cut"
             )
         self.step = 0
         """The step that the iteration gives next."""
-        self._format = RowFormat(tuple(arrays), (), None, dtype, [])
         self._pad_id = int(packing.get("pad_id", 0))
         self._width = capacity
         per_rank = n_lanes // world_size
-        self._lane_numbers = range(self.rank * per_rank, (self.rank + 1) * per_rank)[
-            self._worker :: self._n_workers
-        ]
-        self._lanes = [
-            Lane(text, number, None if epochs is None else text.parts_in_epochs(number, epochs))
-            for number in self._lane_numbers
-        ]
-        states = [(reading.without_secrets(part.path), part.first, part.end) for part in text.parts]
-        options = [
-            capacity, batch_size, n_lanes, epochs, seed, shuffle, text_column, special, errors, null_text, dtype,
-            packing
-        ]  # fmt: skip
-        self.fingerprint = digest("text", tokenizer.fingerprint, states, options)
-        """SHA-256 over all that decides the rows of every step."""
+        self._lanes = [Lane(text, number, epochs) for number in range(rank * per_rank, (rank + 1) * per_rank)]
+        cuts = [(reading.without_secrets(part.path), part.first, part.end, part.n_bytes) for part in parts]
+        kept = special if isinstance(special, str) else sorted(special)
+        options = [batch_size, n_lanes, epochs, seed, shuffle, text_column, kept, errors, null_text]
+        self.fingerprint = digest("text", tokenizer.fingerprint, cuts, options, packer._all_options())
+        """SHA-256 over all that decides the rows of every step: the options, the tokenizer, and the paths and the sizes
+        of files, but not what they hold."""
+
+    def of_worker(self, worker: int, n_workers: int) -> TextLoader:
+        """The loader of a worker, from where this one is: it gives the rows of every ``n_workers``-th lane.
+
+        Raises:
+            PackingError: There is no such worker.
+        """
+        n_workers = integer("n_workers", n_workers, 1, 2**31)
+        worker = integer("worker", worker, 0, n_workers - 1)
+        of_worker = copy.copy(self)
+        of_worker._lanes = [copy.copy(lane) for lane in self._lanes[worker::n_workers]]
+        return of_worker
 
     @property
     def rows_per_lane(self) -> int:
@@ -183,29 +182,46 @@ class TextLoader:
             yield batch
 
     def next_batch(self) -> Batch | None:
-        """The rows of the next step that this worker has; ``None`` where all lanes have ended."""
-        of_lanes = [lane.take(self.rows_per_lane) for lane in self._lanes]
-        if not any(of_lanes):
-            return None
-        self.step += 1
-        batches = []
-        for runs in of_lanes:
-            batch = arrays_of(joined(runs), self._format, None) if runs else self._nothing()
-            batches.append(empty_rows(batch, self.rows_per_lane, self._pad_id))
-        return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+        """The rows of the next step; ``None`` where all lanes have ended.
 
-    def _nothing(self) -> Batch:
-        dtypes = {"input_ids": self._format.dtype, "labels": "int64"}
-        return {name: np.empty((0, self._width), dtypes.get(name, "int32")) for name in self._format.arrays}
+        Raises:
+            FileError: A file cannot be read. Whatever is raised, the loader is where it was, and may be asked again.
+            EncodingError: A text cannot be encoded.
+            PackingError: The text has no tokens, and no end.
+        """
+        batch = self._new_batch()
+        first_rows = range(0, self.rows_per_lane * len(self._lanes), self.rows_per_lane)
+        places = [(lane.parts_done, lane.rows_done) for lane in self._lanes]
+        try:
+            written = [
+                lane.write(batch, range(first, first + self.rows_per_lane))
+                for first, lane in zip(first_rows, self._lanes, strict=True)
+            ]
+        except BaseException:
+            for lane, place in zip(self._lanes, places, strict=True):
+                lane.seek(*place)
+            raise
+        if not any(written):
+            return None
+        for first, n_rows in zip(first_rows, written, strict=True):
+            write_nothing(batch, slice(first + n_rows, first + self.rows_per_lane), self._pad_id)
+        self.step += 1
+        return batch
+
+    def no_batch(self) -> Batch:
+        """A batch of empty rows, as stands for lanes that have ended beside others that have not."""
+        batch = self._new_batch()
+        write_nothing(batch, slice(None), self._pad_id)
+        return batch
+
+    def _new_batch(self) -> Batch:
+        return self._format.new(self.rows_per_lane * len(self._lanes), self._width, {})
 
     # ── going on later ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def state_dict(self) -> dict[str, Any]:
         """Where the iteration is: the step, and two numbers for each lane of this worker."""
-        lanes = {
-            str(number): [lane.parts_done, lane.rows_done]
-            for number, lane in zip(self._lane_numbers, self._lanes, strict=True)
-        }
+        lanes = {str(lane.number): [lane.parts_done, lane.rows_done] for lane in self._lanes}
         return {
             "version": _STATE_VERSION,
             "fingerprint": self.fingerprint,
@@ -245,7 +261,7 @@ class TextLoader:
                 raise PackingError(
                     "the state is of another text, tokenizer or other options; make the loader with those that it had"
                 )
-        missing = [number for number in self._lane_numbers if number not in lanes]
+        missing = [lane.number for lane in self._lanes if lane.number not in lanes]
         if missing:
             raise PackingError(
                 f"the state has no lane {missing[0]}; give the states of all ranks, since their number has changed"
@@ -254,6 +270,6 @@ class TextLoader:
             raise PackingError(
                 f"the states are of different steps: {sorted(steps)}; save all ranks at one step"
             )
-        for number, lane in zip(self._lane_numbers, self._lanes, strict=True):
-            lane.seek(*lanes[number])
+        for lane in self._lanes:
+            lane.seek(*lanes[lane.number])
         self.step = steps.pop()
