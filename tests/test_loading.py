@@ -143,7 +143,8 @@ def test_a_batch_may_hold_several_epochs(plan_of_many):
     n = plan_of_many.n_sequences
     loader = pm.Loader(plan_of_many, batch_size=3 * n + 1, epochs=2)
     rows = [sequence for _, sequence in loader.sequences_at(0)]
-    assert len(loader) == 1 and len(rows) == 2 * n
+    assert len(loader) == 1
+    assert len(rows) == 2 * n
     assert sorted(rows[:n]) == sorted(rows[n:]) == list(range(n))
     assert rows[:n] != rows[n:]
     endless = pm.Loader(plan_of_many, batch_size=3 * n + 1)
@@ -197,7 +198,8 @@ def test_batches_are_what_the_plan_makes(tmp_path, name, options):
             rows = [sequence for _, sequence in loader.sequences_at(step)]
             packed = plan.apply(rows, dtype=dtype)
             batch = loader.batch_at(step)
-            assert list(batch) == list(names) and batch["input_ids"].dtype == dtype
+            assert list(batch) == list(names)
+            assert batch["input_ids"].dtype == dtype
             for array in names:
                 expected = packed.labels() if array == "labels" else getattr(packed, array)
                 assert batch[array].dtype == expected.dtype
@@ -205,7 +207,8 @@ def test_batches_are_what_the_plan_makes(tmp_path, name, options):
                 padding = {"labels": -100, "input_ids": plan.pad_id}.get(array, 0)
                 assert (batch[array][len(rows) :] == padding).all()
     alone = pm.Loader(plan, batch_size=5, epochs=1, arrays=["labels"]).batch_at(0)
-    assert list(alone) == ["labels"] and np.array_equal(alone["labels"], loader.batch_at(0)["labels"])
+    assert list(alone) == ["labels"]
+    assert np.array_equal(alone["labels"], loader.batch_at(0)["labels"])
 
 
 def test_channels_stay_beside_their_ids(tmp_path):
@@ -227,7 +230,7 @@ def test_channels_stay_beside_their_ids(tmp_path):
     others = {"half": "float64", "number": "uint16"}
     wide = pm.write_dataset(batch, tmp_path / "wide", tokenizer, channels=others).pack(16, eos_id=0)
     mixture = pm.Mixture({"one": plan, "wide": wide}, {"one": 1, "wide": 1}, 4)
-    with pytest.raises(PackingError, match="'half' is float32 in .* and float64 in"):
+    with pytest.raises(PackingError, match=r"'half' is float32 in .* and float64 in"):
         pm.Loader(mixture, channels=["half"])
     taken = pm.write_dataset(
         [(pm.TokenBatch(ids, offsets), {"labels": ids})],
@@ -401,7 +404,7 @@ def test_an_error_does_not_skip_a_step(tmp_path):
     (tmp_path / "store" / "shards" / "00002.ids").rename(tmp_path / "away")
     loader = pm.Loader(pm.Dataset.open(tmp_path / "store").plan(), batch_size=4, shuffle=False, epochs=1)
     for _ in range(2):
-        with pytest.raises(FileError, match="00002.ids"):
+        with pytest.raises(FileError, match=r"00002\.ids"):
             list(loader)
         assert loader.step == loader.state_dict()["step"] == 5
     (tmp_path / "away").rename(tmp_path / "store" / "shards" / "00002.ids")
@@ -413,7 +416,8 @@ def test_a_loader_pickles_where_it_is(plan):
     loader = pm.Loader(plan, batch_size=2, seed=5, rank=1, world_size=2)
     next(iter(loader))
     copy = pickle.loads(pickle.dumps(loader))
-    assert copy.step == 1 and copy.fingerprint == loader.fingerprint
+    assert copy.step == 1
+    assert copy.fingerprint == loader.fingerprint
     assert equal(copy.batch_at(9), loader.batch_at(9))
 
 

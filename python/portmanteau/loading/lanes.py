@@ -83,8 +83,9 @@ class LaneText:
 
     def may_have_rows(self, lane: int) -> bool:
         """Whether a lane without end can ever give a row: not if all parts that it comes to make no sequence."""
-        comes_to = range(len(self.parts)) if self.shuffle else range(lane, len(self.parts), self.n_lanes)
-        return not self.without_rows.issuperset(comes_to)
+        if self.shuffle:
+            return len(self.without_rows) < len(self.parts)
+        return any(part not in self.without_rows for part in range(lane, len(self.parts), self.n_lanes))
 
 
 def _placed(error: EncodingError, part: reading.Part, first_row: int) -> EncodingError:
@@ -202,6 +203,11 @@ class Lane:
             if part not in self._text.without_rows:
                 self._coming = self._text.rows(part, epoch)
                 return True
+            if self._n_parts is None and not self._text.may_have_rows(self.number):
+                raise PackingError(
+                    f"lane {self.number} would read without end and find no sequence: its parts of the text are empty, "
+                    "or all of their documents are left out as too long"
+                )
             self._go_on()
         return False
 
@@ -211,11 +217,6 @@ class Lane:
         if self.rows_done == 0:
             part, _ = self._text.part_of(self.number, self.parts_done)
             self._text.without_rows.add(part)
-            if self._n_parts is None and not self._text.may_have_rows(self.number):
-                raise PackingError(
-                    f"lane {self.number} would read without end and find no sequence: its parts of the text are empty, "
-                    "or all of their documents are left out as too long"
-                )
         self._go_on()
 
     def _go_on(self) -> None:

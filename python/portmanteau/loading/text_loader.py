@@ -241,14 +241,16 @@ class TextLoader:
 
         A lane packs the part that it was in again: O(part_bytes) for each, when its next row is asked for.
         """
-        states = [state] if isinstance(state, Mapping) else list(state)
+        states = list(state) if isinstance(state, (list, tuple)) else [state]
         lanes: dict[int, tuple[int, int]] = {}
         steps = set()
         for each in states:
             try:
                 version, fingerprint = int(each["version"]), each["fingerprint"]
-                steps.add(int(each["step"]))
-                lanes |= {int(lane): (int(parts), int(rows)) for lane, (parts, rows) in each["lanes"].items()}
+                of_lanes = {
+                    int(lane): (int(parts), int(rows)) for lane, (parts, rows) in each["lanes"].items()
+                }
+                step = int(each["step"])
             except (AttributeError, LookupError, TypeError, ValueError) as error:
                 raise PackingError(
                     f"this is no state of a TextLoader ({error}); give what state_dict returned"
@@ -261,6 +263,9 @@ class TextLoader:
                 raise PackingError(
                     "the state is of another text, tokenizer or other options; make the loader with those that it had"
                 )
+            lanes |= of_lanes
+            # A worker that has no lane, as more workers than lanes were, counts no steps.
+            steps |= {step} if of_lanes else set()
         missing = [lane.number for lane in self._lanes if lane.number not in lanes]
         if missing:
             raise PackingError(
