@@ -241,7 +241,7 @@ class TextLoader:
 
         A lane packs the part that it was in again: O(part_bytes) for each, when its next row is asked for.
         """
-        states = list(state) if isinstance(state, (list, tuple)) else [state]
+        states: list[Any] = list(state) if isinstance(state, (list, tuple)) else [state]
         lanes: dict[int, tuple[int, int]] = {}
         steps = set()
         for each in states:
