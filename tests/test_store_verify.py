@@ -66,18 +66,16 @@ def test_any_flipped_bit_is_found(data, file, tmp_path_factory):
 @pytest.mark.full
 @pytest.mark.parametrize("name", [name for name, _ in FILES])
 def test_every_byte_of_every_file(name, tmp_path):
-    """A flipped bit of each byte; all eight where the file is JSON, which is read and not only compared."""
+    """A flipped bit of each byte."""
     dataset, _, within = name.partition("/")
     folder = shutil.copytree(GOLDEN / dataset, tmp_path / dataset)
     path = folder / within
     content = path.read_bytes()
     for place in range(len(content)):
-        for bit in range(8) if name.endswith(".json") else [random.Random(place).randrange(8)]:
-            path.write_bytes(content)
-            path.write_bytes(flipped(path, place, bit))
-            with pytest.raises(pm.Error):
-                verify(folder)
-    path.write_bytes(content)
+        path.write_bytes(flipped(path, place, random.Random(place).randrange(8)))
+        with pytest.raises(pm.Error):
+            verify(folder)
+        path.write_bytes(content)
     verify(folder)
 
 

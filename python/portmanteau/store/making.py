@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-#: About so much text is encoded at once.
-BATCH_BYTES = 16 << 20
+#: About so much text is encoded at once: enough for each thread, and no more than all together need. A smaller batch
+#: lies in the caches of processors while it goes from one stage to the next.
+BATCH_BYTES_OF_THREAD = 2 << 20
+MOST_BATCH_BYTES = 16 << 20
 
 NullText = Literal["error", "empty"]
 
@@ -59,8 +61,9 @@ def make_shards(
         FileError: An input cannot be read, or has changed; or the output cannot be written. Shards made before stay.
         EncodingError: A text cannot be encoded.
     """
+    batch_bytes = min(encoder.threads * BATCH_BYTES_OF_THREAD, MOST_BATCH_BYTES)
     with (
-        closing(ahead(_rows_of_shards(job, numbers, columns, policy, null_text))) as batches,
+        closing(ahead(_rows_of_shards(job, numbers, columns, policy, null_text, batch_bytes))) as batches,
         closing(ahead(_encoded(job, rows, encoder) for rows in batches)) as encoded,
         ThreadPoolExecutor(1, "portmanteau-finish") as finisher,
     ):
@@ -123,7 +126,12 @@ class _Rows:
 
 
 def _rows_of_shards(
-    job: Job, numbers: Sequence[int], columns: Sequence[str], policy: reading.Policy, null_text: NullText
+    job: Job,
+    numbers: Sequence[int],
+    columns: Sequence[str],
+    policy: reading.Policy,
+    null_text: NullText,
+    batch_bytes: int,
 ) -> Iterator[_Rows]:
     """The rows of each shard in batches of about one size, one at least: small files are read together."""
     import pyarrow.compute as pc
@@ -132,13 +140,13 @@ def _rows_of_shards(
         rows = _Rows(shard, [[] for _ in columns])
         for number, (_, part) in enumerate(job.shards[shard]):
             for batch in reading.columns_of(
-                part, columns=columns, policy=policy, null_text=null_text, batch_bytes=BATCH_BYTES
+                part, columns=columns, policy=policy, null_text=null_text, batch_bytes=batch_bytes
             ):
                 for column, chunks in zip(batch.columns, rows.columns, strict=True):
                     chunks.append(column)
                     rows.text_bytes += pc.sum(pc.binary_length(column)).as_py() or 0
                 rows.origins.append((number, batch.first_row, batch.n_rows))
-                if rows.text_bytes >= BATCH_BYTES:
+                if rows.text_bytes >= batch_bytes:
                     yield rows
                     rows = _Rows(shard, [[] for _ in columns])
         yield rows

@@ -79,7 +79,7 @@ def prepare(
             has another dataset.
         EncodingError: A text cannot be encoded; ``path`` says where, and the message in which row.
 
-    O(text); memory is that of a few batches of 16 MB, whatever the size of files.
+    O(text); memory is that of a few batches of up to 16 MB, whatever the size of files.
 
     >>> from pathlib import Path
     >>> import portmanteau as pm
