@@ -92,11 +92,16 @@ class PackedDataset(data.Dataset[Tensors]):
         Raises:
             IndexError: There is no such sequence.
         """
-        return self.__getitems__([range(len(self))[index]])[0]
+        return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Tensors]:
-        """Several sequences, gathered together; what ``DataLoader`` asks for where it makes a batch."""
-        batch = rows_of(self.plan, np.asarray(indices, np.int64), self._format)
+        """Several sequences, gathered together; what ``DataLoader`` asks for where it makes a batch.
+
+        Raises:
+            IndexError: There is no such sequence.
+        """
+        numbers = range(len(self))
+        batch = rows_of(self.plan, np.array([numbers[index] for index in indices], np.int64), self._format)
         columns = tensors(batch)
         return [{name: column[row] for name, column in columns.items()} for row in range(len(indices))]
 
