@@ -9,7 +9,7 @@ import numpy as np
 
 from portmanteau import _rust
 from portmanteau.errors import PackingError
-from portmanteau.loading.feeds import Epochs, Feed, digest, sequences_of
+from portmanteau.loading.feeds import Epochs, Feed, Share, digest, sequences_of
 from portmanteau.loading.rows import RowFormat, gathered
 from portmanteau.packing.arguments import integer
 from portmanteau.store.plans import DatasetPlan
@@ -133,7 +133,7 @@ class Loader:
             IndexError: There is no such step.
             FileError: A shard is missing.
 
-        O(positions of the batch), wherever the step is.
+        O(positions of the batch), wherever the step is; a :class:`Mixture` goes there once, through the steps before.
         """
         runs, places = self._rows(step)
         of_plans = [(self.feed.plans[number], sequences) for number, sequences in runs]
@@ -152,7 +152,8 @@ class Loader:
         if len(runs) != 1:
             raise PackingError(f"step {step} takes sequences of {len(runs)} datasets; use batch_at")
         number, sequences = runs[0]
-        return self.feed.plans[number].apply(sequences[places], dtype=self._format.dtype)
+        sequences = sequences if places is None else sequences[places]
+        return self.feed.plans[number].apply(sequences, dtype=self._format.dtype)
 
     def sequences_at(self, step: int) -> list[tuple[int, int]]:
         """The rows of a step that this rank has, in order: the number of the plan in the feed, and the sequence.
@@ -162,33 +163,42 @@ class Loader:
         """
         runs, places = self._rows(step)
         rows = [(number, sequence) for number, of_run in runs for sequence in of_run.tolist()]
-        return [rows[place] for place in places.tolist()]
+        return rows if places is None else [rows[place] for place in places.tolist()]
 
-    def _rows(self, step: int) -> tuple[list[tuple[int, Int64Array]], Int64Array]:
-        """What this rank has of a step: sequences of each plan, and the order in which these rows stand.
+    def _rows(self, step: int) -> tuple[list[tuple[int, Int64Array]], Int64Array | None]:
+        """What this rank has of a step: sequences of each plan, and the order of these rows where it is another.
 
         Plans of which it has none are left out, but where it has no row at all.
         """
         shares = self.feed.shares(step)
-        ends = np.cumsum([share.size for share in shares])
-        n_rows, per_rank = int(ends[-1]), self.rows_per_rank(step)
-        places = np.arange(self.rank * per_rank, min((self.rank + 1) * per_rank, n_rows), dtype=np.int64)
-        if len(shares) > 1:
-            # Which row of which plan stands where in a step is drawn too, so that every rank has some of each.
-            places = _rust.permute(places, n_rows, self.seed, step)
-        order = np.argsort(places, kind="stable")
-        runs = []
-        for share, end in zip(shares, ends.tolist(), strict=True):
-            of_share = places[order]
-            of_share = of_share[(of_share >= end - share.size) & (of_share < end)] - (end - share.size)
-            if len(of_share):
-                plan = self.feed.plans[share.plan]
-                first, count = share.first + int(of_share[0]), int(of_share[-1] - of_share[0]) + 1
-                sequences = sequences_of(plan, first, count, self.seed, self._shuffle)
-                runs.append((share.plan, sequences[of_share - of_share[0]]))
-        runs = runs or [(shares[0].plan, places)]
-        back = np.empty(len(places), np.int64)
-        back[order] = np.arange(len(places))
+        n_rows, per_rank = sum(share.size for share in shares), self.rows_per_rank(step)
+        first = min(self.rank * per_rank, n_rows)
+        count = min(per_rank, n_rows - first)
+        if len(shares) > 1 and count:
+            return self._mixed_rows(shares, n_rows, first, count, step)
+        number, first_sample, _ = shares[0]
+        plan = self.feed.plans[number]
+        return [(number, sequences_of(plan, first_sample + first, count, self.seed, self._shuffle))], None
+
+    def _mixed_rows(
+        self, shares: Sequence[Share], n_rows: int, first: int, count: int, step: int
+    ) -> tuple[list[tuple[int, Int64Array]], Int64Array]:
+        """Rows of a step that has several plans: which stands where is drawn, so that every rank has some of each."""
+        places = _rust.permute(np.arange(first, first + count), n_rows, self.seed, step)
+        order = np.argsort(places)
+        runs, begin = [], 0
+        for number, first_sample, size in shares:
+            within = places[order] - begin
+            within = within[(within >= 0) & (within < size)]
+            if len(within):
+                start, end = int(within[0]), int(within[-1]) + 1
+                sequences = sequences_of(
+                    self.feed.plans[number], first_sample + start, end - start, self.seed, self._shuffle
+                )
+                runs.append((number, sequences[within - start]))
+            begin += size
+        back = np.empty(count, np.int64)
+        back[order] = np.arange(count)
         return runs, back
 
     def __iter__(self) -> Iterator[Batch]:

@@ -110,11 +110,15 @@ def write_rows(plan: DatasetPlan, sequences: Int64Array, row_format: RowFormat, 
 
 
 def gathered(
-    runs: Sequence[tuple[DatasetPlan, Int64Array]], places: Int64Array, n_rows: int, row_format: RowFormat
+    runs: Sequence[tuple[DatasetPlan, Int64Array]],
+    places: Int64Array | None,
+    n_rows: int,
+    row_format: RowFormat,
 ) -> Batch:
     """Sequences of several plans of one width as arrays by name, and rows that hold nothing behind them.
 
-    Row ``i`` is row ``places[i]`` of all runs, one after the other. There must be a run; it may have no sequences.
+    Row ``i`` is row ``places[i]`` of all runs, one after the other, or row ``i`` without places. There must be a run;
+    it may have no sequences.
     """
     plan = runs[0][0]
     batch = row_format.new(n_rows, plan.capacity, plan.dataset.channels)
@@ -123,10 +127,11 @@ def gathered(
         rows = slice(end, end + len(sequences))
         write_rows(of_run, sequences, row_format, {name: array[rows] for name, array in batch.items()})
         end = rows.stop
-    if not np.array_equal(places, np.arange(end)):
+    if places is not None:
         for array in batch.values():
             array[:end] = array[places]
-    write_nothing(batch, slice(end, n_rows), plan.pad_id)
+    if end < n_rows:
+        write_nothing(batch, slice(end, n_rows), plan.pad_id)
     return batch
 
 
