@@ -172,6 +172,9 @@ def test_what_is_refused(tokenizer):
         map_tokenize(dataset_of(TEXTS), "gpt2")
     with pytest.raises(PackingError, match="dataset is a list"):
         map_tokenize(TEXTS, tokenizer)
+    transformed = dataset_of(TEXTS).with_transform(lambda rows: rows)
+    with pytest.raises(PackingError, match="has a transform"):
+        map_tokenize(transformed, tokenizer)
     iterable = dataset_of(TEXTS).to_iterable_dataset()
     with pytest.raises(EncodingError, match="num_proc"):
         map_tokenize(iterable, tokenizer, num_proc=2)

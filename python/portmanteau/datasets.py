@@ -94,6 +94,7 @@ def map_tokenize(
 
     Raises:
         EncodingError: An argument cannot be, or a text cannot be encoded; the message names the row.
+        PackingError: ``bos_id`` or ``eos_id`` is no id of the tokenizer, or ``dataset`` is none.
 
     O(text); memory is that of a batch. The text is read where it lies, without a Python object for each row. The
     fingerprint of the result is that of the dataset, the tokenizer, the options and the version of the library.
@@ -220,7 +221,6 @@ def pack(
     for name, reason in _REFUSED.items():
         if name in options:
             raise PackingError(f"{name} is not for rows of a dataset: {reason}")
-
     options |= {"capacity": capacity, "strategy": strategy, "long_documents": long_documents}
     names = None if columns is None else tuple(columns)
     return _of_splits(dataset, lambda split: _packed(split, names, options, batch_size, num_proc))
@@ -275,6 +275,10 @@ def _of_splits(dataset: AnyDataset, work: Callable[[Any], Any]) -> AnyDataset:
     if not isinstance(dataset, (datasets.Dataset, datasets.IterableDataset)):
         kind = type(dataset).__name__
         raise PackingError(f"dataset is a {kind}; give a Dataset or an IterableDataset of Hugging Face")
+    if isinstance(dataset, datasets.Dataset) and dataset.format["type"] == "custom":
+        raise PackingError(
+            "the dataset has a transform, which only changes what is read row by row; call map with it first"
+        )
     worked: AnyDataset = work(dataset)
     return worked
 
