@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import pickle
 import subprocess
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 
 import portmanteau as pm
 from libraries import library
-from portmanteau.errors import EncodingError, PackingError
+from portmanteau.errors import EncodingError, MissingDependencyError, PackingError
 
 datasets = library("datasets")
 adapter = library("portmanteau.datasets")
@@ -180,6 +181,13 @@ def test_what_is_refused(tokenizer):
         map_tokenize(iterable, tokenizer, num_proc=2)
     with pytest.raises(PackingError, match="num_proc"):
         pack(iterable, 8, num_proc=2)
+
+
+def test_without_datasets(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    monkeypatch.delitem(sys.modules, "portmanteau.datasets")
+    with pytest.raises(MissingDependencyError, match=r"pip install 'portmanteau\[datasets\]'"):
+        importlib.import_module("portmanteau.datasets")
 
 
 # ── packing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
