@@ -25,6 +25,9 @@ datasets = library("datasets")
 adapter = library("portmanteau.datasets")
 map_tokenize, pack = adapter.map_tokenize, adapter.pack
 
+# CPython 3.12 and newer say so of every fork beside threads, and libraries have some.
+forks = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
 BOS, EOS = 50255, 50256
 TEXTS = ["by the way", "", "off we go", "一二三", "so", "", "the end of it all, by and by"]
 
@@ -351,6 +354,7 @@ def on_disk(tmp_path) -> Any:
     return datasets.load_from_disk(tmp_path / "texts")
 
 
+@forks
 def test_processes_make_the_same(tokenizer, on_disk):
     alone = map_tokenize(on_disk.to_iterable_dataset(), tokenizer, eos_id=EOS)
     encoded = map_tokenize(on_disk, tokenizer, eos_id=EOS, num_proc=2)
@@ -448,6 +452,7 @@ def test_nodes_share_the_shards(tokenizer):
     assert ids == sorted(token for row in rows for token in row["input_ids"])
 
 
+@forks
 def test_workers_of_torch(tokenizer):
     data = library("torch.utils.data")
     dataset = pickle.loads(pickle.dumps(streamed(tokenizer)))  # as it goes to a worker that is spawned

@@ -209,8 +209,8 @@ def pack(
         PackingError: An option cannot be, a column does not hold lists of numbers, or the lists of a row differ in
             length; the message names the row.
 
-    As :func:`portmanteau.pack`, and O(tokens) to lay them out; memory is 12 bytes a row for each column, and that of a
-    few MB of sequences. What is read of an ``IterableDataset`` is packed ``batch_size`` rows at a time, each time as a
+    As :func:`portmanteau.pack`, and O(tokens) to lay them out; memory is 20 bytes a row for each column, and that of
+    a million tokens. What is read of an ``IterableDataset`` is packed ``batch_size`` rows at a time, each time as a
     whole. So its ``state_dict`` resumes exactly, and reads no more than so many rows again.
 
     >>> import datasets
