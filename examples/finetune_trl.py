@@ -44,7 +44,7 @@ def make_tokenizer(texts: datasets.Dataset, out: Path) -> pm.Tokenizer:
     """A small tokenizer of the texts; a real one would be loaded: ``pm.Tokenizer.load("tokenizer.json")``."""
     out.mkdir(parents=True, exist_ok=True)
     columns = [text for name in ("prompt", "answer") for text in texts[name]]
-    tokenizer = pm.train_bpe(texts=columns, vocab_size=320, special_tokens=[END], progress=False)
+    tokenizer = pm.train_bpe(texts=columns, vocab_size=320, special_tokens=[END])
     tokenizer.save(out / "tokenizer.json")
     return tokenizer
 

@@ -37,10 +37,10 @@ def make_plan(out: Path, width: int) -> pm.DatasetPlan:
         text.write_text("\n".join(lines), encoding="utf-8")
     path = out / "tokenizer.json"
     if not path.exists():
-        pm.train_bpe(text, vocab_size=2048, special_tokens=["<|end|>"], progress=False).save(path)
+        pm.train_bpe(text, vocab_size=2048, special_tokens=["<|end|>"]).save(path)
     tokenizer = pm.Tokenizer.load(path)
-    dataset = pm.prepare(text, tokenizer, out / "tokens", progress=False)
-    return dataset.pack(width, eos_id=tokenizer.special_tokens["<|end|>"])
+    pm.prepare(text, tokenizer, out / "tokens")
+    return pm.Dataset.open(out / "tokens").pack(width, eos_id=tokenizer.special_tokens["<|end|>"])
 
 
 def batches_of(plan: pm.DatasetPlan, batch_size: int) -> grain.DatasetIterator:

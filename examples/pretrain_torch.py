@@ -40,10 +40,10 @@ def make_plan(files: Sequence[Path], out: Path, width: int) -> pm.DatasetPlan:
     """Trains a tokenizer, encodes the files once, packs the documents. What is there already is used again."""
     path = out / "tokenizer.json"
     if not path.exists():
-        pm.train_bpe(files, vocab_size=4096, special_tokens=["<|end|>"], progress=False).save(path)
+        pm.train_bpe(files, vocab_size=4096, special_tokens=["<|end|>"]).save(path)
     tokenizer = pm.Tokenizer.load(path)
-    dataset = pm.prepare(files, tokenizer, out / "tokens", progress=False)
-    return dataset.pack(width, eos_id=tokenizer.special_tokens["<|end|>"])
+    pm.prepare(files, tokenizer, out / "tokens")
+    return pm.Dataset.open(out / "tokens").pack(width, eos_id=tokenizer.special_tokens["<|end|>"])
 
 
 class Block(nn.Module):

@@ -80,6 +80,8 @@ def torch_run(pretrain_torch, tmp_path_factory) -> tuple[Path, list[float]]:
     return out, pretrain_torch.main(["--out", str(out), "--steps", "20", *SMALL])
 
 
+# CPython 3.12 and newer say so of every fork beside threads; the workers of the second run are forked.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_torch_learns_and_resumes(pretrain_torch, torch_run, tmp_path):
     _, losses = torch_run
     check_losses(losses, 20)
