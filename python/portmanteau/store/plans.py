@@ -271,7 +271,7 @@ def pack_dataset(
         raise FileError(message, path=path)
     try:
         path.parent.mkdir(exist_ok=True)
-        if replace:
+        if overwrite:
             path.unlink(missing_ok=True)
     except OSError as error:
         raise file_error(path, "write the file", error) from error
