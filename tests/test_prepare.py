@@ -383,6 +383,23 @@ def test_other_arguments_are_refused_and_change_nothing(change, said, tokenizer)
     assert contents("out") == before
 
 
+def test_a_dataset_of_another_version_is_taken_if_it_is_complete(tokenizer, monkeypatch):
+    write_json_lines("a.jsonl", TEXTS)
+    dataset = pm.prepare("a.jsonl", tokenizer, "out", shard_bytes=400)
+    before = contents("out")
+    monkeypatch.setattr("portmanteau.store.job.__version__", "99.0")
+    assert pm.prepare("a.jsonl", tokenizer, "out", shard_bytes=400).fingerprint == dataset.fingerprint
+    assert contents("out") == before
+    with pytest.raises(pm.FileError, match="it was begun by version"):
+        pm.prepare("a.jsonl", tokenizer, "out", shard_bytes=300)
+    # Shards of two versions are not mixed.
+    Path("out/shards/00001.json").unlink()
+    with pytest.raises(
+        pm.FileError, match=r"it was begun by version .*, and this is 99\.0; write to another"
+    ):
+        pm.prepare("a.jsonl", tokenizer, "out", shard_bytes=400)
+
+
 def test_a_source_that_changed_is_refused(tokenizer, monkeypatch):
     write_json_lines("a.jsonl", TEXTS)
     write_json_lines("b.jsonl", TEXTS)

@@ -8,8 +8,8 @@ files that it describes.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Job:
     """Path, size in bytes and, where it is known, time of change in nanoseconds."""
     shards: list[list[tuple[int, reading.Part]]]
     """The parts of each shard, each with the number of its source."""
+    library: str
+    """The version that makes it."""
 
     @property
     def shard_folder(self) -> Path:
@@ -68,7 +70,7 @@ class Job:
         head = {
             "format": store_format.JOB_FORMAT,
             "version": store_format.VERSION,
-            "library": __version__,
+            "library": self.library,
             "tokenizer": self.tokenizer,
             "options": self.options,
             "byte_lengths": self.encoder.byte_lengths,
@@ -97,7 +99,13 @@ class Job:
             byte_lengths=self.encoder.byte_lengths,
             sources=[Source(path, size) for path, size, _ in self.sources],
             shards=records,
+            library=self.library,
         )
+
+    def is_complete(self) -> bool:
+        """Whether there is nothing left to make."""
+        is_there = all(self.record(number) is not None for number in range(len(self.shards)))
+        return is_there and (self.folder / store_format.MANIFEST).exists()
 
 
 def begin(
@@ -123,7 +131,7 @@ def begin(
     sources = [_state(path) for path in files]
     shards = _shards(files, columns, options["shard_bytes"])
     tokenizer, content = store_format.describe_tokenizer(encoder.tokenizer)
-    job = Job(folder, tokenizer, options, encoder, sources, shards)
+    job = Job(folder, tokenizer, options, encoder, sources, shards, __version__)
     path = folder / store_format.JOB
     if not path.exists():
         if (folder / store_format.MANIFEST).exists():
@@ -133,7 +141,11 @@ def begin(
         store_format.save_tokenizer(tokenizer, content, folder)
         store_format.write_once(path, job.to_json())
     if read_bytes(path) != job.to_json():
-        raise _other_dataset(folder, _difference(path, job))
+        begun = _begun(path)
+        before = replace(job, library=begun["library"])
+        if read_bytes(path) == before.to_json() and before.is_complete():
+            return before  # of another version, and as good
+        raise _other_dataset(folder, _difference(begun, job))
     _make_folder(job.shard_folder)
     store_format.save_tokenizer(tokenizer, content, folder)
     return job
@@ -187,15 +199,14 @@ def _change(path: str) -> str:
     return f"{path} has changed since the work began"
 
 
-def _difference(path: Path, job: Job) -> str:
+def _begun(path: Path) -> dict[str, Any]:
+    """What the folder was begun with."""
+    remedy = "remove the folder, and prepare the dataset again"
+    return store_format.read_json(path, store_format.JOB_FORMAT, store_format.VERSION, dict, remedy)
+
+
+def _difference(begun: Mapping[str, Any], job: Job) -> str:
     """What the folder was begun with, where that is something else."""
-    begun = store_format.read_json(
-        path,
-        store_format.JOB_FORMAT,
-        store_format.VERSION,
-        dict,
-        "remove the folder, and prepare the dataset again",
-    )
     asked = json.loads(job.to_json())
     if begun["library"] != __version__:
         return f"it was begun by version {begun['library']}, and this is {__version__}"
