@@ -204,7 +204,8 @@ class TextLoader:
         if not any(written):
             return None
         for first, n_rows in zip(first_rows, written, strict=True):
-            write_nothing(batch, slice(first + n_rows, first + self.rows_per_lane), self._pad_id)
+            if n_rows < self.rows_per_lane:
+                write_nothing(batch, slice(first + n_rows, first + self.rows_per_lane), self._pad_id)
         self.step += 1
         return batch
 
