@@ -278,9 +278,9 @@ def test_some_rows_of_a_table(tokenizer):
         "labels": [[5, 6, 7, 3], [1, 2]],
         "seq_lengths": [[3, 1], [2]],
     }
-    for row, number in ((1, 1), (3, 0)):
+    for rows, number in (([0, 1], 1), ([3], 0), ([2, 3, 4], 1)):
         with pytest.raises(PackingError, match=f"document {number}: has a null in 'input_ids'"):
-            pack(dataset.select([row] if number == 0 else [0, row]), 4)
+            pack(dataset.select(rows), 4)
     uneven = datasets.Dataset.from_dict({"input_ids": [[1], [1, 2, 3]], "labels": [[1], [2, 3]]})
     with pytest.raises(PackingError, match="document 1: has 3 ids and 2 values in 'labels'"):
         pack(uneven, 4)
@@ -385,6 +385,7 @@ def test_results_lie_in_the_cache(tokenizer, on_disk):
         map_tokenize(on_disk, tokenizer, eos_id=EOS, special="parse"),
         map_tokenize(on_disk, tokenizer, eos_id=EOS, remove_columns=False),
         map_tokenize(on_disk, tokenizer, eos_id=EOS, loss_on="text"),
+        map_tokenize(on_disk.select(range(9)), tokenizer, eos_id=EOS),
         pack(encoded, 65),
         pack(encoded, 64, strategy="next_fit"),
         pack(encoded.select(range(5, 9)), 64),
