@@ -74,7 +74,9 @@ def test_a_checkpoint_of_a_dataset_goes_on(plan, stop):
 
 @pytest.mark.parametrize("n_workers", [0, 2])
 def test_a_loader_of_grain_gives_steps_in_order(plan, n_workers):
-    library("absl.flags").FLAGS.mark_as_parsed()  # as `absl.app.run` does, without which grain starts no workers
+    library(
+        "absl.flags"
+    ).FLAGS.mark_as_parsed()  # as `absl.app.run` does, without which grain starts no workers
     loader = pm.Loader(plan, batch_size=8, epochs=1, seed=3)
 
     def new():
