@@ -1,7 +1,6 @@
 """How fast `prepare` makes a dataset, beside the bare encoder on the same text held as Arrow columns.
 
-    python benches/preparing.py --corpus english=…/english.jsonl.zst [--corpus …] [--out
-    benches/record/DATE-preparing.json]
+    python benches/preparing.py --corpus english=…/english.jsonl.zst [--corpus …] [--out FILE]
 
 Every sample is a process of its own with a tokenizer that has seen no text; samples take turns, and medians count. Wall
 and CPU time are both told: reading and writing go on beside the encoder, on whatever core is free. The ids of every
