@@ -65,13 +65,13 @@ def test_any_flipped_bit_is_found(data, file, tmp_path_factory):
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", [name for name, _ in FILES])
-def test_every_byte_of_every_file(name, tmp_path):
-    """A flipped bit of each byte."""
+def test_bytes_all_over_every_file(name, tmp_path):
+    """A flipped bit of each byte of small files, and of about five hundred bytes of larger ones."""
     dataset, _, within = name.partition("/")
     folder = shutil.copytree(GOLDEN / dataset, tmp_path / dataset)
     path = folder / within
     content = path.read_bytes()
-    for place in range(len(content)):
+    for place in range(0, len(content), 1 + len(content) // 500):
         path.write_bytes(flipped(path, place, random.Random(place).randrange(8)))
         with pytest.raises(pm.Error):
             verify(folder)
