@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from portmanteau.packing.arguments import Int64Array
 
 #: How much text is encoded together: the rows that it makes wait in the lane.
-BATCH_BYTES = 1 << 18
+BATCH_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
