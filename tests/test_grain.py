@@ -74,9 +74,8 @@ def test_a_checkpoint_of_a_dataset_goes_on(plan, stop):
 
 @pytest.mark.parametrize("n_workers", [0, 2])
 def test_a_loader_of_grain_gives_steps_in_order(plan, n_workers):
-    library(
-        "absl.flags"
-    ).FLAGS.mark_as_parsed()  # as `absl.app.run` does, without which grain starts no workers
+    # As `absl.app.run` does; without it, grain starts no workers.
+    library("absl.flags").FLAGS.mark_as_parsed()
     loader = pm.Loader(plan, batch_size=8, epochs=1, seed=3)
 
     def new():

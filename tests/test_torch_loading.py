@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
@@ -296,15 +297,27 @@ def test_errors_of_workers_reach_the_caller(tmp_path, lines, n_workers):
     text.unlink()
 
     def work():
+        gc.disable()
         for source, file in ((loader, r"00000\.ids"), (streaming, r"text\.jsonl")):
             with pytest.raises(FileError, match=file):
                 next(iter(pt.DataLoader(source, num_workers=n_workers)))
         return loader.step == 0
 
-    # In a child that ends without collecting garbage: PyTorch waits for each of its workers for five seconds then.
+    # In a child that collects no garbage: PyTorch would wait for five seconds then, for each worker that has failed.
     assert in_forked_child(work)
     with pytest.raises(PackingError, match="ndarray cannot be loaded"):
         pt.DataLoader(np.zeros(3))
+
+
+# PyTorch says that it does not pin without a GPU.
+@pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true:UserWarning")
+@pytest.mark.parametrize("n_workers", [0, 2])
+@pytest.mark.parametrize("kind", ["plan", "text"])
+def test_pinned_memory(plan, lines, kind, n_workers):
+    loader = pt.DataLoader(batches_of(kind, plan, lines), num_workers=n_workers, pin_memory=True)
+    for _, batch, expected in zip(range(3), loader, batches_of(kind, plan, lines, plain=True), strict=False):
+        assert equal(batch, expected)
+        assert all(tensor.is_pinned() == torch.cuda.is_available() for tensor in batch.values())
 
 
 def test_more_workers_than_lanes(lines):

@@ -275,7 +275,8 @@ class DataLoader:
         Args:
             source: What gives the batches.
             num_workers: How many processes make them; none but this one if 0.
-            pin_memory: Whether tensors lie in pinned memory, from which they go to a GPU while it works.
+            pin_memory: Whether tensors lie in pinned memory, from which they go to a GPU while it works. Without a GPU,
+                they do not.
             prefetch_factor: How many batches each worker makes ahead; 2 by default.
             multiprocessing_context: ``"fork"``, ``"spawn"`` or ``"forkserver"``; that of Python by default.
             worker_init_fn: Called in each worker with its number.
@@ -354,10 +355,13 @@ class DataLoader:
     def _together(self, of_workers: Sequence[Tensors], dataset: StreamingDataset) -> Tensors:
         """The rows of all workers: lane i of the rank is that of worker ``i % n``, at place ``i // n``."""
         n_workers, rows = len(of_workers), dataset.rows_per_lane
+        pinned = self._pin_memory and torch.cuda.is_available()
+        if n_workers == 1 and not pinned:
+            return of_workers[0]
         together = {}
         for name, of_first in of_workers[0].items():
             shape = dataset.n_lanes * rows, of_first.shape[1]
-            batch = torch.empty(shape, dtype=of_first.dtype, pin_memory=self._pin_memory)
+            batch = torch.empty(shape, dtype=of_first.dtype, pin_memory=pinned)
             of_lanes = batch.view(dataset.n_lanes, rows, -1)
             for worker, of_worker in enumerate(of_workers):
                 of_lanes[worker::n_workers] = of_worker[name].view(-1, rows, shape[1])
