@@ -50,8 +50,20 @@ def exact_steps(plans, weights_of, batch_size, limits, n_steps):
         }
         share = {name: weights[name] / per_row(plan) if room[name] else 0 for name, plan in plans.items()}
         n_rows = min(batch_size, sum(room.values()))
-        for name in plans:
-            owed[name] += Fraction(n_rows * share[name]) / (sum(share.values()) or 1)
+        still, left = {name for name in plans if room[name]}, n_rows
+        due = dict.fromkeys(plans, Fraction(0))
+        while still:
+            new = left - sum(owed[name] for name in still)
+            for name in still:
+                due[name] = owed[name] + new * share[name] / sum(share[each] for each in still)
+            ending = {name for name in still if due[name] >= room[name] < batch_size}
+            if not ending:
+                break
+            for name in ending:
+                due[name] = Fraction(room[name])
+            left -= sum(room[name] for name in ending)
+            still -= ending
+        owed = due
         count = {name: max(0, min(math.floor(owed[name]), room[name])) for name in plans}
         while sum(count.values()) < n_rows:
             able = [name for name in plans if count[name] < room[name]]
@@ -60,8 +72,7 @@ def exact_steps(plans, weights_of, batch_size, limits, n_steps):
             able = [name for name in plans if count[name]]
             count[min(able, key=lambda name: owed[name] - count[name])] -= 1
         for name in plans:
-            is_spent = room[name] == 0 or taken[name] + count[name] == limits.get(name)
-            owed[name] = Fraction(0) if is_spent else owed[name] - count[name]
+            owed[name] -= count[name]
         yield taken.copy(), count
         taken = {name: taken[name] + count[name] for name in plans}
 
@@ -122,6 +133,16 @@ def test_limits_are_kept_exactly(plans, weights, batch_size, epochs):
         loader.batch_at(len(loader))
     expected = [epochs[name] * plans[name].n_tokens if weights[name] else 0 for name in NAMES]
     assert loader.tokens_seen(len(loader)) == expected
+
+
+def test_a_source_that_ends_leaves_its_rows_to_the_others_by_their_weights(plans):
+    mixture = pm.Mixture(plans, {"books": 100, "code": 9 * 10.5, "web": 2}, 500, epochs={"books": 10.5})
+    # In rows, books have 5 parts, code 9 and web 1; in the first step, 84 of the 167 rows of the books' share are there.
+    counts = [count for _, count in steps_of(mixture, range(4))]
+    n_books = sum(count["books"] for count in counts)
+    assert n_books == 84
+    after = {name: sum(count[name] for count in counts) for name in ("code", "web")}
+    assert abs(after["code"] - 9 * after["web"]) <= 9
 
 
 def test_shares_are_of_tokens(plans):

@@ -4,8 +4,8 @@ Weights are shares of *tokens*. A row of a plan has as many tokens as its sequen
 share of a source is proportional to its weight divided by that. Every source is owed rows. A step adds to that of each
 its share of the batch, gives each the whole rows that it is owed, and the rows that are left to those with the largest
 rest; what a source got is taken off that. So after any number of steps no source is more than a few rows from its
-share, and a source that has reached its limit leaves its part to the others. All sums are rounded once, by
-``math.fsum``: ``sum`` rounds otherwise in other versions of Python, and a row would go to another source.
+share, and a source that reaches its limit leaves its part to the others, by their weights. All sums are rounded once,
+by ``math.fsum``: ``sum`` rounds otherwise in other versions of Python, and a row would go to another source.
 
 A step depends on those before it through what is owed alone; that is kept for every 1,024th step that was reached.
 """
@@ -244,24 +244,43 @@ class Mixture:
             for weight, tokens, left in zip(self._weights(step), self._tokens_per_row, room, strict=True)
         ]
         room = [left if share else 0 for left, share in zip(room, rows, strict=True)]
-        n_rows, total = min(self._batch_size, sum(room)), math.fsum(rows)
-        for source, share in enumerate(rows):
-            owed[source] += n_rows * share / total if total else 0.0
-        counts = [max(0, min(math.floor(due), left)) for due, left in zip(owed, room, strict=True)]
+        n_rows = min(self._batch_size, sum(room))
+        due = self._due(n_rows, rows, room, owed)
+        counts = [max(0, min(math.floor(each), left)) for each, left in zip(due, room, strict=True)]
         while (given := sum(counts)) != n_rows:
             # To the source that is furthest behind its share, or from the one furthest ahead.
-            rest = [due - count for due, count in zip(owed, counts, strict=True)]
+            rest = [each - count for each, count in zip(due, counts, strict=True)]
             if given < n_rows:
                 able = (source for source, left in enumerate(room) if counts[source] < left)
                 counts[max(able, key=lambda source: (rest[source], -source))] += 1
             else:
                 able = (source for source, count in enumerate(counts) if count)
                 counts[min(able, key=lambda source: (rest[source], source))] -= 1
-        for source, count in enumerate(counts):
-            # What a source could not give is not owed to it later.
-            is_spent = not room[source] or (count == room[source] and room[source] < self._batch_size)
-            owed[source] = 0.0 if is_spent else owed[source] - count
+        owed[:] = [each - count for each, count in zip(due, counts, strict=True)]
         return counts
+
+    def _due(
+        self, n_rows: int, rows: Sequence[float], room: Sequence[int], owed: Sequence[float]
+    ) -> list[float]:
+        """What the sources are owed with their shares of a step; all together, its rows.
+
+        A source that reaches its limit is owed the rows that it has left. The others share the rest by their weights.
+        """
+        due = [0.0] * len(rows)
+        open_sources = [source for source, left in enumerate(room) if left]
+        while open_sources:
+            new_rows = n_rows - math.fsum(owed[source] for source in open_sources)
+            total = math.fsum(rows[source] for source in open_sources)
+            for source in open_sources:
+                due[source] = owed[source] + new_rows * rows[source] / total
+            ending = [source for source in open_sources if due[source] >= room[source] < self._batch_size]
+            if not ending:
+                break
+            for source in ending:
+                due[source] = float(room[source])
+                n_rows -= room[source]
+                open_sources.remove(source)
+        return due
 
     # ── going on later ──────────────────────────────────────────────────────────────────────────────────────────────
 
