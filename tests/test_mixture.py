@@ -137,7 +137,7 @@ def test_limits_are_kept_exactly(plans, weights, batch_size, epochs):
 
 def test_a_source_that_ends_leaves_its_rows_to_the_others_by_their_weights(plans):
     mixture = pm.Mixture(plans, {"books": 100, "code": 9 * 10.5, "web": 2}, 500, epochs={"books": 10.5})
-    # In rows, books have 5 parts, code 9 and web 1; in the first step, 84 of the 167 rows of the books' share are there.
+    # In rows, books have 5 parts, code 9 and web 1; of the 167 rows of their share of a step, books have 84.
     counts = [count for _, count in steps_of(mixture, range(4))]
     n_books = sum(count["books"] for count in counts)
     assert n_books == 84
