@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import numpy as np
 
@@ -115,7 +115,7 @@ def _arrow_lengths(column: Any) -> npt.NDArray[Any]:
     return numbers
 
 
-def documents_of(batch: Documents) -> tuple[npt.NDArray[Any], Int64Array]:
+def documents_of(batch: Any) -> tuple[npt.NDArray[Any], Int64Array]:
     """The two arrays of a batch, in dtypes that Rust reads (ids uint16 or uint32); copied only if they have others."""
     try:
         ids, offsets = np.asarray(batch.ids), np.asarray(batch.offsets)
@@ -132,7 +132,6 @@ def documents_of(batch: Documents) -> tuple[npt.NDArray[Any], Int64Array]:
     return np.ascontiguousarray(ids), np.ascontiguousarray(offsets, np.int64)
 
 
-@runtime_checkable
 class ShardedDocuments(Protocol):
     """Token ids of documents that lie in several places: a :class:`portmanteau.Dataset`."""
 
@@ -142,6 +141,11 @@ class ShardedDocuments(Protocol):
 
     def shards_of(self, documents: Uint32Array) -> list[Shard]:
         """Where the ids of these documents are, uint16 or uint32; shards ascend, and may have other documents too."""
+
+
+def is_sharded(batch: Any) -> TypeGuard[ShardedDocuments]:
+    """Whether documents lie in several places. A check of the protocol itself takes 12 µs, a fifth of a small batch."""
+    return hasattr(batch, "shards_of")
 
 
 def rows_of(sequences: Any) -> Int64Array:

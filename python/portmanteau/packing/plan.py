@@ -20,6 +20,7 @@ from portmanteau.packing.arguments import (
     documents_of,
     error_in,
     integer,
+    is_sharded,
     lengths_of,
     rows_of,
 )
@@ -344,17 +345,17 @@ class PackPlan:
         self, batch: Documents | ShardedDocuments, documents: Uint32Array, check_all: bool
     ) -> list[Shard]:
         """Where the ids of documents are. The lengths of these documents are checked where their ids are taken."""
-        if not isinstance(batch, ShardedDocuments):
-            ids, offsets = documents_of(batch)
-            if check_all or len(offsets) - 1 != self.n_documents:
-                self._check_documents(offsets)
-            return [(0, ids, offsets)]
-        if batch.n_documents != self.n_documents:
-            raise PackingError(
-                f"the dataset has {batch.n_documents} documents, but the plan is for {self.n_documents}; apply a plan "
-                "to the dataset that it was made for"
-            )
-        return batch.shards_of(documents)
+        if is_sharded(batch):
+            if batch.n_documents != self.n_documents:
+                raise PackingError(
+                    f"the dataset has {batch.n_documents} documents, but the plan is for {self.n_documents}; apply a "
+                    "plan to the dataset that it was made for"
+                )
+            return batch.shards_of(documents)
+        ids, offsets = documents_of(batch)
+        if check_all or len(offsets) - 1 != self.n_documents:
+            self._check_documents(offsets)
+        return [(0, ids, offsets)]
 
     def _check_documents(self, offsets: Int64Array) -> None:
         """Raises if the batch has other documents than were planned."""
