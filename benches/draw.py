@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dataset_tables
+
 from portmanteau.benchmarking import packing_tables, packing_verdict, tables, training_tables
 from portmanteau.benchmarking.encode import METHOD
 from portmanteau.benchmarking.texts import CELLS
@@ -216,6 +218,8 @@ DRAWN = {
         "encode": encoding,
         "train": training,
         "pack": packing,
+        "preparing": dataset_tables.preparing,
+        "loading": dataset_tables.loading,
         "peers": peers,
         "instructions": instructions,
     },

@@ -12,13 +12,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import date
 from itertools import product
 from pathlib import Path
@@ -30,6 +28,7 @@ import pyarrow.parquet as pq
 
 import portmanteau as pm
 from portmanteau.benchmarking import machine
+from portmanteau.benchmarking.measuring import peak_memory, timed
 
 VOCABULARY = "o200k_base"
 
@@ -41,24 +40,17 @@ def sample(what: str, path: Path, out: Path, threads: int) -> dict[str, Any]:
     tokenizer = pm.Tokenizer.load(VOCABULARY)
     held = pq.read_table(path)["text"].chunks if what == "encoder" else []
     digest = hashlib.sha256()
-    started = time.perf_counter(), cpu_seconds()
     if what == "encoder":
-        batches = [tokenizer.encode_batch(column, threads=threads) for column in held]
-        seconds = time.perf_counter() - started[0], cpu_seconds() - started[1]
+        batches, seconds = timed(lambda: [tokenizer.encode_batch(column, threads=threads) for column in held])
+        peak = peak_memory()
         for batch in batches:
             digest.update(batch.ids)
     else:
-        dataset = pm.prepare(path, tokenizer, out, threads=threads, progress=False)
-        seconds = time.perf_counter() - started[0], cpu_seconds() - started[1]
+        dataset, seconds = timed(lambda: pm.prepare(path, tokenizer, out, threads=threads, progress=False))
+        peak = peak_memory()
         for ids in sorted(Path(dataset.path, "shards").glob("*.ids")):
             digest.update(ids.read_bytes())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    return {"wall": seconds[0], "cpu": seconds[1], "peak_mebibytes": peak, "digest": digest.hexdigest()}
-
-
-def cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+    return {**seconds, "peak_megabytes": peak, "digest": digest.hexdigest()}
 
 
 def compare(name: str, corpus: Path, folder: Path, rounds: int) -> list[dict[str, Any]]:
@@ -85,7 +77,9 @@ def compare(name: str, corpus: Path, folder: Path, rounds: int) -> list[dict[str
     assert len(digests) == 1, f"{name}: prepare makes other ids than the encoder"
     figures = []
     for (what, threads), of_work in samples.items():
-        medians = {key: statistics.median(each[key] for each in of_work) for key in ("wall", "cpu")}
+        medians = {
+            key: statistics.median(each[key] for each in of_work) for key in ("wall_seconds", "cpu_seconds")
+        }
         bare = {key: statistics.median(each[key] for each in samples["encoder", threads]) for key in medians}
         figures.append(
             {
@@ -93,11 +87,11 @@ def compare(name: str, corpus: Path, folder: Path, rounds: int) -> list[dict[str
                 "megabytes": round(megabytes, 1),
                 "what": what,
                 "threads": threads,
-                "megabytes_per_second": round(megabytes / medians["wall"], 1),
-                "megabytes_per_cpu_second": round(megabytes / medians["cpu"], 1),
-                "share_of_encoder": round(bare["wall"] / medians["wall"], 2),
-                "share_of_encoder_by_cpu": round(bare["cpu"] / medians["cpu"], 2),
-                "peak_mebibytes": max(each["peak_mebibytes"] for each in of_work),
+                "megabytes_per_second": round(megabytes / medians["wall_seconds"], 1),
+                "megabytes_per_cpu_second": round(megabytes / medians["cpu_seconds"], 1),
+                "share_of_encoder": round(bare["wall_seconds"] / medians["wall_seconds"], 2),
+                "share_of_encoder_by_cpu": round(bare["cpu_seconds"] / medians["cpu_seconds"], 2),
+                "peak_megabytes": round(max(each["peak_megabytes"] for each in of_work)),
             }
         )
         print(json.dumps(figures[-1]), flush=True)
