@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from portmanteau import reading
 from portmanteau.errors import EncodingError
+from portmanteau.progress import is_shown
 from portmanteau.threads import thread_count
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _encoded(
     import pyarrow as pa
     from tqdm import tqdm
 
-    hidden = not (progress and sys.stderr is not None and sys.stderr.isatty())
+    hidden = not is_shown(progress)
     with tqdm(desc="encoding", unit=" documents", unit_scale=True, disable=hidden) as bar:
         for texts, starts in batches:
             try:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from portmanteau.progress import is_shown
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -67,7 +69,7 @@ class ProgressBar:
     """A bar on standard error if it is a terminal: bytes of text read, then each phase of the training."""
 
     def __init__(self, wanted: bool) -> None:
-        self._wanted = wanted and sys.stderr is not None and sys.stderr.isatty()
+        self._wanted = is_shown(wanted)
         self._bar: tqdm[Any] | None = None
         self._phase = ""
 

@@ -7,7 +7,6 @@ the last record in its place.
 from __future__ import annotations
 
 import os
-import sys
 import time
 import warnings
 from collections.abc import Collection, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from portmanteau import reading
 from portmanteau.errors import EncodingError, FileError
+from portmanteau.progress import is_shown
 from portmanteau.sizes import bytes_of
 from portmanteau.store import format as store_format
 from portmanteau.store.dataset import Dataset
@@ -148,7 +148,7 @@ class _Progress:
         self._sizes = {number: sum(part.n_bytes for _, part in job.shards[number]) for number in numbers}
         self._text_bytes = self._tokens = self._done = 0
         self._start = time.monotonic()
-        hidden = not (wanted and sys.stderr is not None and sys.stderr.isatty())
+        hidden = not is_shown(wanted)
         self._bar = tqdm(
             desc="preparing", total=sum(self._sizes.values()), unit="B", unit_scale=True, disable=hidden
         )

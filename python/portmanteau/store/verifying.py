@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 from portmanteau.errors import FileError, PackingError
 from portmanteau.files import file_error, read_bytes
 from portmanteau.packing import PackPlan
+from portmanteau.progress import is_shown
 from portmanteau.store import format as store_format
 from portmanteau.store import plans
 from portmanteau.store.format import BYTE_LENGTHS, IDS, LONG, LONG_BYTE_LENGTHS, OFFSETS, ShardRecord
@@ -38,7 +38,7 @@ def verify(dataset: Dataset, tokenizer: Tokenizer | None, progress: bool) -> Non
         )
     vocab_size = _verify_tokenizer(dataset)
     _verify_names(dataset)
-    hidden = not (progress and sys.stderr is not None and sys.stderr.isatty())
+    hidden = not is_shown(progress)
     n_bytes = sum(of_file.bytes for shard in manifest.shards for of_file in shard.files.values())
     with tqdm(desc="verifying", total=n_bytes, unit="B", unit_scale=True, disable=hidden) as bar:
         for number, record in enumerate(manifest.shards):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from portmanteau.errors import UnsupportedError
 from portmanteau.packing.arguments import MAX_LENGTH
+from portmanteau.progress import is_shown
 from portmanteau.store.exporting import hugging_face, mds, megatron, nanogpt, numpy_files
 from portmanteau.store.exporting.documents import document_rows
 from portmanteau.store.exporting.rows import Chunk, Rows, channel_dtypes
@@ -152,7 +152,7 @@ def _watched(rows: Rows, progress: bool) -> Generator[Chunk, None, None]:
     """The chunks, with a progress bar on a terminal."""
     from tqdm import tqdm
 
-    hidden = not (progress and sys.stderr is not None and sys.stderr.isatty())
+    hidden = not is_shown(progress)
     with tqdm(
         desc="exporting", total=rows.n_positions, unit=" tokens", unit_scale=True, disable=hidden
     ) as bar:
