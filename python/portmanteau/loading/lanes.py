@@ -18,7 +18,7 @@ from portmanteau import _rust, reading
 from portmanteau.errors import EncodingError, PackingError
 from portmanteau.loading.feeds import digest
 from portmanteau.packing import StreamPacker
-from portmanteau.store.encoding import DocumentEncoder
+from portmanteau.store.encoding import DocumentEncoder, placed
 from portmanteau.store.format import IDS
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ class LaneText:
             try:
                 offsets, arrays = self.encoder.encode(batch.columns)
             except EncodingError as error:
-                raise _placed(error, part, batch.first_row) from error
+                if error.document is None:
+                    raise
+                raise placed(error, part, batch.first_row + error.document) from error
             yield Rows(packer.push(_Documents(arrays[IDS], offsets)))
         yield Rows(packer.finish())
 
@@ -86,17 +88,6 @@ class LaneText:
         if self.shuffle:
             return len(self.without_rows) < len(self.parts)
         return any(part not in self.without_rows for part in range(lane, len(self.parts), self.n_lanes))
-
-
-def _placed(error: EncodingError, part: reading.Part, first_row: int) -> EncodingError:
-    """The error of a document of a batch, with its file and row."""
-    if error.document is None:
-        return error
-    path = reading.without_secrets(part.path)
-    place = f"{path}, row {first_row + error.document}"
-    if part.first:
-        place += f" of those from {part.first} on"
-    return EncodingError(f"{place}: {str(error).partition(': ')[2]}", path=path, offset=error.offset)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from portmanteau import reading
 from portmanteau.columns import string_column
+from portmanteau.errors import EncodingError
+from portmanteau.reading.formats import format_of
 from portmanteau.store.format import BYTE_LENGTHS, IDS, LONG, LONG_BYTE_LENGTHS, id_dtype
 
 if TYPE_CHECKING:
@@ -18,6 +21,19 @@ if TYPE_CHECKING:
 
 #: What lies beside the ids of rows with several columns: the number of the column that a token is of.
 COLUMN = "column"
+
+
+#: What the first of a part is, by the format of its file.
+_UNITS = {"JSON Lines": "byte", "Parquet": "row group", "Arrow": "record batch"}
+
+
+def placed(error: EncodingError, part: reading.Part, row: int) -> EncodingError:
+    """The error of a document of a batch, with its file and the row of its part."""
+    path = reading.without_secrets(part.path)
+    place = f"{path}, row {row}"
+    if part.first:
+        place += f" of the part from {_UNITS[format_of(part.path).kind]} {part.first} on"
+    return EncodingError(f"{place}: {str(error).partition(': ')[2]}", path=path, offset=error.offset)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from portmanteau import reading
 from portmanteau.errors import EncodingError, FileError
-from portmanteau.reading.formats import format_of
 from portmanteau.store.ahead import ahead
-from portmanteau.store.encoding import DocumentEncoder
+from portmanteau.store.encoding import DocumentEncoder, placed
 from portmanteau.store.format import SourcePart
 from portmanteau.store.job import Job
 from portmanteau.store.writing import ShardWriter, remove_partial
@@ -32,8 +31,6 @@ BATCH_BYTES_OF_THREAD = 2 << 20
 MOST_BATCH_BYTES = 16 << 20
 
 NullText = Literal["error", "empty"]
-
-_UNITS = {"JSON Lines": "byte", "Parquet": "row group", "Arrow": "record batch"}
 
 
 class Progress(Protocol):
@@ -190,12 +187,6 @@ def _placed(error: EncodingError, rows: _Rows, parts: Sequence[tuple[int, readin
         return error
     for number, first_row, n in rows.origins:
         if document < n:
-            part = parts[number][1]
-            place = f"row {first_row + document}"
-            if part.first:
-                place += f" of the part from {_UNITS[format_of(part.path).kind]} {part.first} on"
-            path = reading.without_secrets(part.path)
-            message = f"{path}, {place}: {str(error).partition(': ')[2]}"
-            return EncodingError(message, path=path, offset=error.offset)
+            return placed(error, parts[number][1], first_row + document)
         document -= n
     return error
